@@ -1,0 +1,125 @@
+//! Everything the bridge was told, in the form the rest of the program uses.
+
+use std::{path::PathBuf, time::Duration};
+
+use http::{HeaderName, HeaderValue};
+use reqwest::Url;
+use secrecy::SecretString;
+
+/// Which transports are tried, and in which order (`--transport`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Strategy {
+    /// Streamable HTTP, then HTTP+SSE.
+    #[default]
+    HttpFirst,
+    /// HTTP+SSE, then Streamable HTTP.
+    SseFirst,
+    /// Streamable HTTP alone.
+    HttpOnly,
+    /// HTTP+SSE alone.
+    SseOnly,
+}
+
+/// Where an `x-api-key` that no header named comes from.
+#[derive(Debug, Clone)]
+pub enum KeySource {
+    /// Already known: from the environment or from a key file.
+    Value(SecretString),
+    /// The first line that this command prints; run before the first message is sent.
+    Command(Vec<String>),
+}
+
+/// Limits on waiting for the remote. `None` means no limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a TCP and TLS connection.
+    pub connect: Duration,
+    /// From the sent request to the response headers.
+    pub headers: Option<Duration>,
+    /// Between two pieces of a response body.
+    pub body: Option<Duration>,
+}
+
+/// Which proxy carries the requests.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ProxyChoice {
+    /// The environment's and the system's, except for a loopback endpoint.
+    #[default]
+    System,
+    /// This one (`http://`, `https://`, `socks5://`, `socks5h://`), except for the hosts listed.
+    Url {
+        /// The proxy's URL, which may hold a user name and password.
+        url: Url,
+        /// The exceptions in `NO_PROXY` form, if any.
+        except: Option<String>,
+    },
+    /// The system's, with these exceptions instead of `NO_PROXY`.
+    SystemExcept(String),
+    /// None at all.
+    None,
+}
+
+/// How connections are made.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// Use IPv4 alone.
+    pub ipv4: bool,
+    /// The proxy.
+    pub proxy: ProxyChoice,
+    /// PEM files with further certificate authorities.
+    pub ca_files: Vec<PathBuf>,
+    /// A PEM file with the client's certificate and private key.
+    pub client_cert: Option<PathBuf>,
+    /// Keep cookies for the endpoint's origin, in memory.
+    pub cookies: bool,
+}
+
+/// Which tools the local client sees. Patterns know `*`; case does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ToolFilter {
+    /// Only tools that match one of these, if there is any.
+    pub allow: Vec<String>,
+    /// Never tools that match one of these.
+    pub ignore: Vec<String>,
+}
+
+/// Where and how much is logged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The most detailed level written.
+    pub level: tracing::level_filters::LevelFilter,
+    /// Keep stderr empty whatever happens (`--silent`).
+    pub silent: bool,
+    /// Also write to this file, created with mode 0600.
+    pub file: Option<PathBuf>,
+}
+
+/// Everything a bridge needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The MCP endpoint.
+    pub endpoint: Url,
+    /// The transports to try.
+    pub strategy: Strategy,
+    /// Headers named for this endpoint, values marked sensitive. Later ones replaced earlier ones.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The `x-api-key` to add; `None` where a header already carries a credential or the
+    /// endpoint is not one that may be given it.
+    pub key: Option<KeySource>,
+    /// Tool patterns.
+    pub tools: ToolFilter,
+    /// Limits on waiting.
+    pub timeouts: Timeouts,
+    /// Ping the remote this often and act when it does not answer (`--keep-alive`).
+    pub ping_interval: Option<Duration>,
+    /// How long `initialize` may wait for the remote before the bridge answers itself.
+    pub startup_grace: Duration,
+    /// How connections are made.
+    pub network: Network,
+    /// Logging.
+    pub log: Log,
+    /// The directory for what is remembered between runs; `None` where there is no home.
+    pub state_dir: Option<PathBuf>,
+    /// What the person should know although it is no error; logged once at warn level.
+    pub warnings: Vec<String>,
+}

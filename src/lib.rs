@@ -1,0 +1,6 @@
+//! A local stdio bridge to remote MCP servers.
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod logging;
