@@ -1,6 +1,8 @@
 //! A local stdio bridge to remote MCP servers.
 
 pub mod cli;
+pub mod command;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod logging;
