@@ -127,20 +127,28 @@ fn progress(client: &mut Client<'_>) -> Result<(), String> {
     let id = client.request("tools/call", params, "count {\"steps\":5}")?;
     let sent = Instant::now();
     let mut steps = Vec::new();
-    let answer = loop {
+    let mut logged = false;
+    let mut answered = false;
+    // Progress comes with the call's own answer; the log message may take another stream.
+    while !(answered && logged) {
         match client.next()? {
-            Event::Answer(answer) => break answer,
-            Event::Other(message, at) if message["method"] == "notifications/progress" => {
-                let params = &message["params"];
-                steps.push(params["progress"].as_f64());
-                let told = format!("notifications/progress {}", plain(&params["message"]));
-                client.screen.received(&told, Some(at - sent));
+            Event::Answer(answer) => {
+                ensure(answer.id == id, "an answer has another request's id")?;
+                client.screen.received(answer.text(), Some(answer.took));
+                answered = true;
             }
-            Event::Other(message, _) => client.screen.other(&message),
+            Event::Other(message, at) => {
+                client.screen.received(&title(&message), Some(at - sent));
+                match message["method"].as_str() {
+                    Some("notifications/progress") if !answered => {
+                        steps.push(message["params"]["progress"].as_f64());
+                    }
+                    Some("notifications/message") => logged = true,
+                    _ => return Err(format!("an unexpected message: {message}")),
+                }
+            }
         }
-    };
-    ensure(answer.id == id, "an answer has another request's id")?;
-    client.screen.received(answer.text(), Some(answer.took));
+    }
     let whole: Vec<_> = (1..=5).map(|step| Some(f64::from(step))).collect();
     ensure(
         steps == whole,
