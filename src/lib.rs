@@ -4,3 +4,5 @@ pub mod cli;
 pub mod config;
 pub mod error;
 pub mod logging;
+pub mod message;
+pub mod remote;
