@@ -6,3 +6,5 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod logging;
+pub mod message;
+pub mod remote;
