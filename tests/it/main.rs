@@ -5,3 +5,6 @@
 mod support;
 
 mod support_works;
+
+mod conformant;
+mod demo;
