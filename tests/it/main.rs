@@ -4,4 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod awkward;
+mod bytes;
+mod local;
 mod support_works;
