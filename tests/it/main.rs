@@ -6,5 +6,8 @@ mod support;
 
 mod awkward;
 mod bytes;
+mod faults_both;
 mod local;
+mod sse;
+mod streamable;
 mod support_works;
