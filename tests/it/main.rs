@@ -4,4 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod awkward;
+mod bytes;
+mod faults_both;
+mod local;
+mod sse;
+mod streamable;
 mod support_works;
