@@ -4,6 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod awkward;
+mod bytes;
+mod faults_both;
+mod local;
+mod sse;
+mod streamable;
 mod support_works;
 
 mod conformant;

@@ -344,3 +344,24 @@ impl Drop for Bridge {
         let _ = self.child.wait();
     }
 }
+
+impl Bridge {
+    /// The error of the bridge's own that answers the request `id`: its code, and words that its
+    /// message must hold. HTML never reaches the person.
+    #[track_caller]
+    pub fn refusal(&mut self, id: &str, code: i64, words: &[&str]) -> Value {
+        let error = self.answer_to(id)["error"].take();
+        assert_eq!(error["code"], code, "{error}");
+        assert_eq!(error["data"]["origin"], "bridge", "{error}");
+        assert!(error["data"]["reason"].is_string(), "{error}");
+        let message = error["message"].as_str().unwrap_or_default();
+        for word in words {
+            assert!(message.contains(word), "{word} is missing in: {message}");
+        }
+        assert!(
+            !message.contains('<') && !message.contains('\n'),
+            "{message}"
+        );
+        error
+    }
+}
