@@ -7,6 +7,8 @@ mod support;
 mod awkward;
 mod bytes;
 mod faults_both;
+mod faults_http;
+mod faults_sse;
 mod local;
 mod sse;
 mod streamable;
