@@ -2,7 +2,9 @@
 
 pub mod bridge;
 pub mod cli;
+pub mod command;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod local;
 pub mod logging;

@@ -80,16 +80,15 @@ impl Signals {
 /// The process that started us. Its death usually ends stdin too, but not where another process
 /// holds the other end.
 #[cfg(target_os = "linux")]
-struct Parent(Option<tokio::io::unix::AsyncFd<std::os::fd::OwnedFd>>);
+struct Parent(Option<tokio::net::unix::pipe::Receiver>);
 
 #[cfg(target_os = "linux")]
 impl Parent {
     fn watch() -> Self {
         use rustix::process::{PidfdFlags, getppid, pidfd_open};
         let fd = getppid().and_then(|parent| pidfd_open(parent, PidfdFlags::empty()).ok());
-        Parent(fd.and_then(|fd| {
-            tokio::io::unix::AsyncFd::register_with_interest(fd, tokio::io::Interest::READABLE).ok()
-        }))
+        // A process's descriptor becomes readable when it ends, which is all that is used here.
+        Parent(fd.and_then(|fd| tokio::net::unix::pipe::Receiver::from_owned_fd_unchecked(fd).ok()))
     }
 
     async fn gone(&mut self) {

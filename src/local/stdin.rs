@@ -15,7 +15,7 @@ pub enum Stdin {
     #[cfg(unix)]
     Direct {
         /// The descriptor.
-        fd: tokio::io::unix::AsyncFd<std::fs::File>,
+        fd: tokio::net::unix::pipe::Receiver,
         /// Where it is read to.
         buffer: Box<[u8]>,
     },
@@ -33,10 +33,7 @@ impl Stdin {
     pub fn open() -> Self {
         #[cfg(unix)]
         if let Some(file) = super::stdout::pipe_like(&io::stdin())
-            && let Ok(fd) = tokio::io::unix::AsyncFd::register_with_interest(
-                file,
-                tokio::io::Interest::READABLE,
-            )
+            && let Ok(fd) = tokio::net::unix::pipe::Receiver::from_file_unchecked(file)
         {
             return Stdin::Direct { fd, buffer: vec![0; READ].into() };
         }
@@ -51,12 +48,13 @@ impl Stdin {
         match self {
             #[cfg(unix)]
             Stdin::Direct { fd, buffer } => loop {
-                let Ok(mut ready) = fd.readable().await else { return &[] };
-                match ready.try_io(|fd| io::Read::read(&mut fd.get_ref(), buffer)) {
-                    Ok(Ok(read)) => return &buffer[..read],
-                    Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(Err(_)) => return &[],
-                    Err(_would_block) => {}
+                if fd.readable().await.is_err() {
+                    return &[];
+                }
+                match fd.try_read(buffer) {
+                    Ok(read) => return &buffer[..read],
+                    Err(error) if is_passing(&error) => {}
+                    Err(_) => return &[],
                 }
             },
             Stdin::Thread { chunks, last } => {
@@ -65,6 +63,11 @@ impl Stdin {
             }
         }
     }
+}
+
+/// Whether reading or writing again may work.
+pub(super) fn is_passing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
 fn read_all(sender: &mpsc::Sender<Bytes>) {

@@ -7,6 +7,8 @@ use std::{
 
 use bytes::Bytes;
 
+use super::stdin::is_passing;
+
 /// How many messages one write takes.
 const AT_ONCE: usize = 64;
 
@@ -26,7 +28,7 @@ pub struct Stdout {
 enum Sink {
     /// A pipe or a socket.
     #[cfg(unix)]
-    Direct(tokio::io::unix::AsyncFd<std::fs::File>),
+    Direct(tokio::net::unix::pipe::Sender),
     /// A terminal, a file, or another operating system: a thread that writes.
     Thread(thread::Writer),
 }
@@ -76,16 +78,11 @@ impl Stdout {
         match &mut self.sink {
             #[cfg(unix)]
             Sink::Direct(fd) => {
-                let mut ready = fd.writable().await?;
-                let mut parts = slices(&self.queue, self.offset);
-                let parts = parts.as_mut_slice();
-                let written =
-                    ready.try_io(|fd| io::Write::write_vectored(&mut fd.get_ref(), parts));
-                match written {
-                    Ok(Ok(written)) => self.consume(written),
-                    Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Ok(Err(error)) => return Err(error),
-                    Err(_would_block) => return Ok(()),
+                fd.writable().await?;
+                match fd.try_write_vectored(&slices(&self.queue, self.offset)) {
+                    Ok(written) => self.consume(written),
+                    Err(error) if is_passing(&error) => return Ok(()),
+                    Err(error) => return Err(error),
                 }
                 self.write()
             }
@@ -96,10 +93,7 @@ impl Stdout {
     fn write_once(&mut self) -> io::Result<usize> {
         match &mut self.sink {
             #[cfg(unix)]
-            Sink::Direct(fd) => {
-                let parts = slices(&self.queue, self.offset);
-                io::Write::write_vectored(&mut fd.get_ref(), &parts)
-            }
+            Sink::Direct(fd) => Ok(rustix::io::writev(fd, &slices(&self.queue, self.offset))?),
             Sink::Thread(writer) => {
                 let Some(message) = self.queue.front() else { return Ok(0) };
                 writer.write(message.clone())?;
@@ -129,10 +123,7 @@ impl Sink {
             #[cfg(target_os = "linux")]
             // Where it is refused, or a socket, the size it has will do.
             let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
-            if let Ok(fd) = tokio::io::unix::AsyncFd::register_with_interest(
-                file,
-                tokio::io::Interest::WRITABLE,
-            ) {
+            if let Ok(fd) = tokio::net::unix::pipe::Sender::from_file_unchecked(file) {
                 return Sink::Direct(fd);
             }
         }

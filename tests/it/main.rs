@@ -1,5 +1,4 @@
 //! The tests that drive the real executable.
-#![expect(unreachable_pub, reason = "the support modules are shared as they are")]
 
 #[path = "../support/mod.rs"]
 mod support;
