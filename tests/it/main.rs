@@ -5,10 +5,12 @@ mod support;
 
 mod awkward;
 mod bytes;
+mod ending;
 mod faults_both;
 mod faults_http;
 mod faults_sse;
 mod local;
 mod sse;
+mod startup;
 mod streamable;
 mod support_works;
