@@ -102,11 +102,7 @@ impl Server {
 
     /// The URL that a person would configure.
     pub fn endpoint(&self) -> String {
-        self.url(if self.core.face == Face::Http {
-            "/mcp"
-        } else {
-            "/sse"
-        })
+        self.url(if self.core.face == Face::Http { "/mcp" } else { "/sse" })
     }
 
     /// Replaces what a JSON-RPC method does (requests and notifications; an answer from the client
@@ -166,9 +162,7 @@ impl Server {
         let stream = await_some(&self.core.state, &self.core.changed, DEADLINE, |state| {
             state.sessions.get(&state.newest)?.clone()
         });
-        let _ = stream
-            .expect("the client never opened a stream")
-            .send(frame);
+        let _ = stream.expect("the client never opened a stream").send(frame);
     }
 
     /// The newest session's id, once there are `n` sessions.
@@ -194,11 +188,7 @@ impl Server {
 
     /// How often a `tools/call` with this marker was executed.
     pub fn executions(&self, marker: &str) -> usize {
-        lock(&self.core.state)
-            .executed
-            .get(marker)
-            .copied()
-            .unwrap_or(0)
+        lock(&self.core.state).executed.get(marker).copied().unwrap_or(0)
     }
 
     /// Waits until a `tools/call` with this marker is executing.
@@ -233,10 +223,7 @@ impl Core {
         if request.is_rpc("initialize") {
             return self.dispatch(request, exchange, String::new());
         }
-        let session = request
-            .header("mcp-session-id")
-            .unwrap_or_default()
-            .to_owned();
+        let session = request.header("mcp-session-id").unwrap_or_default().to_owned();
         if self.knows(&session) {
             self.dispatch(request, exchange, session)
         } else {
@@ -255,19 +242,12 @@ impl Core {
             let text = "Bad Request: No valid session ID provided";
             exchange.reply(400, &headers, json::error("null", -32000, text));
         } else {
-            exchange.reply(
-                404,
-                &headers,
-                json::error("null", -32001, "Session not found"),
-            );
+            exchange.reply(404, &headers, json::error("null", -32001, "Session not found"));
         }
     }
 
     fn http_get(self: &Arc<Self>, request: &Arc<Request>, exchange: &mut Exchange) {
-        let session = request
-            .header("mcp-session-id")
-            .unwrap_or_default()
-            .to_owned();
+        let session = request.header("mcp-session-id").unwrap_or_default().to_owned();
         if lock(&self.state).stateless {
             return exchange.reply(405, &[("allow", "POST")], "");
         }
@@ -290,20 +270,13 @@ impl Core {
     fn sse_get(self: &Arc<Self>, exchange: &mut Exchange) {
         let session = self.new_session();
         let frames = self.open_stream(&session);
-        exchange.sse(&[]).chunk(format!(
-            "event: endpoint\ndata: /messages?sid={session}\n\n"
-        ));
+        exchange.sse(&[]).chunk(format!("event: endpoint\ndata: /messages?sid={session}\n\n"));
         self.stream(&session, &frames, exchange);
         lock(&self.state).sessions.remove(&session);
     }
 
     fn sse_post(self: &Arc<Self>, request: &Arc<Request>, exchange: &mut Exchange) {
-        let session = request
-            .path
-            .rsplit('=')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let session = request.path.rsplit('=').next().unwrap_or_default().to_owned();
         if !lock(&self.state).sessions.contains_key(&session) {
             return exchange.reply(404, &[], "no such session");
         }
@@ -322,9 +295,7 @@ impl Core {
 
     fn open_stream(&self, session: &str) -> Receiver<Frame> {
         let (sender, frames) = channel();
-        lock(&self.state)
-            .sessions
-            .insert(session.to_owned(), Some(sender));
+        lock(&self.state).sessions.insert(session.to_owned(), Some(sender));
         self.changed.notify_all();
         frames
     }
@@ -356,12 +327,7 @@ impl Core {
         session: String,
     ) {
         let members = request.members();
-        let text = |name: &str| {
-            members
-                .as_ref()
-                .and_then(|all| all.raw(name))
-                .map(str::to_owned)
-        };
+        let text = |name: &str| members.as_ref().and_then(|all| all.raw(name)).map(str::to_owned);
         let method = request.rpc().unwrap_or_else(|| "response".to_owned());
         let behaviour = lock(&self.behaviours).get(&method).cloned();
         let mut call = Call {
@@ -421,10 +387,7 @@ impl Call<'_> {
 
     /// Opens a session and answers with everything a server can have, and with more headers.
     pub fn initialize(&mut self, headers: &[(&str, &str)]) {
-        let version = self.params["protocolVersion"]
-            .as_str()
-            .unwrap_or("2025-11-25")
-            .to_owned();
+        let version = self.params["protocolVersion"].as_str().unwrap_or("2025-11-25").to_owned();
         let body = json::result(&self.id(), &initialize_result(&version));
         if self.core.face == Face::Sse {
             return self.message(body);
@@ -446,10 +409,7 @@ impl Call<'_> {
 
     /// The marker of a `tools/call`.
     pub fn marker(&self) -> String {
-        self.params["arguments"]["marker"]
-            .as_str()
-            .unwrap_or("unmarked")
-            .to_owned()
+        self.params["arguments"]["marker"].as_str().unwrap_or("unmarked").to_owned()
     }
 
     /// Counts an execution; HTTP+SSE also says 202 now, as such servers do.
@@ -457,19 +417,13 @@ impl Call<'_> {
         if self.core.face == Face::Sse {
             self.accept();
         }
-        *lock(&self.core.state)
-            .executed
-            .entry(self.marker())
-            .or_default() += 1;
+        *lock(&self.core.state).executed.entry(self.marker()).or_default() += 1;
         self.core.changed.notify_all();
     }
 
     /// Answers a `tools/call` with its marker.
     pub fn echo(&mut self) {
-        self.answer(&format!(
-            r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#,
-            self.marker()
-        ));
+        self.answer(&format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, self.marker()));
     }
 
     /// Answers with this result.
@@ -495,11 +449,7 @@ impl Call<'_> {
         if self.core.face == Face::Sse {
             self.accept();
         }
-        let stream = lock(&self.core.state)
-            .sessions
-            .get(&self.session)
-            .cloned()
-            .flatten();
+        let stream = lock(&self.core.state).sessions.get(&self.session).cloned().flatten();
         stream.map(|stream| stream.send(frame));
     }
 
