@@ -24,22 +24,13 @@ pub fn run(options: Options) -> Result<(), Error> {
     let executable = std::env::current_exe().map_err(|cause| {
         Error::new(Kind::Unexpected, "could not find this executable").because(cause.to_string())
     })?;
-    if options.serve {
-        serve(&executable, options)
-    } else {
-        play(&executable, options)
-    }
+    if options.serve { serve(&executable, options) } else { play(&executable, options) }
 }
 
 fn play(executable: &Path, options: Options) -> Result<(), Error> {
     let sandbox = Sandbox::start().map_err(no_sandbox)?;
     let url = sandbox.url(options.transport);
-    script::play(
-        executable,
-        &url,
-        options.transport,
-        &mut io::stdout().lock(),
-    )?;
+    script::play(executable, &url, options.transport, &mut io::stdout().lock())?;
     let later = sandbox::url(PREFERRED_PORT, options.transport);
     say(&format!(
         "\nTo try it from a client of yours, keep the sandbox running with `demo --serve` and paste\n\

@@ -101,11 +101,7 @@ impl Child {
         }
         let status = self.process.wait().map_err(|error| error.to_string())?;
         let took = closed.elapsed();
-        Ok(Ending {
-            status,
-            stderr: self.take_stderr(),
-            took,
-        })
+        Ok(Ending { status, stderr: self.take_stderr(), took })
     }
 
     /// Ends the process at once, and gives what it wrote on stderr.
@@ -117,9 +113,7 @@ impl Child {
 
     fn take_stderr(&mut self) -> String {
         let reader = self.stderr.take();
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
+        reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
     }
 }
 

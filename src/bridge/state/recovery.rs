@@ -10,7 +10,7 @@ const REPLAY: u64 = 10_000;
 
 impl State {
     /// The session of `generation` is gone. Only the first to notice starts anything (LH-51).
-    pub(super) fn lose_session(&mut self, generation: u32) {
+    pub(super) fn lose_session(&mut self, generation: u32, cause: &str) {
         let had_connection =
             matches!(self.link, Link::Open | Link::Confirming | Link::Replaying(_) | Link::Ready);
         if generation != self.connection.generation || !had_connection {
@@ -32,15 +32,17 @@ impl State {
         let is_recovery =
             self.local.initialized.is_some() && !matches!(self.link, Link::Confirming);
         self.own.clear();
+        let was_sse = self.is_sse();
         // Attempt 0 would repeat the id of the first handshake, which is free again; recovery
         // never does.
         self.open(Opening { is_recovery, attempt: u32::from(!is_recovery), ..Opening::default() });
+        if was_sse {
+            self.settle_lost_answers(cause);
+        }
     }
 
-    /// HTTP+SSE: the stream is gone, and every answer that was to come on it.
-    pub(super) fn lose_stream(&mut self, cause: &str) {
-        let generation = self.connection.generation;
-        self.lose_session(generation);
+    /// HTTP+SSE: with the stream every answer is gone that was to come on it.
+    fn settle_lost_answers(&mut self, cause: &str) {
         for key in self.requests.keys(|request| matches!(request.stage, Stage::Sent(_))) {
             let Some(request) = self.requests.get_mut(key) else { continue };
             if request.method.is_repeatable()
