@@ -152,6 +152,16 @@ impl Error {
         self.kind
     }
 
+    /// What was attempted.
+    pub fn attempted(&self) -> &str {
+        &self.attempted
+    }
+
+    /// The causes in one clause.
+    pub fn cause(&self) -> String {
+        self.causes.join(": ")
+    }
+
     /// The HTTP status behind the failure, if there was one.
     pub fn http_status(&self) -> Option<u16> {
         self.http_status

@@ -1,0 +1,213 @@
+//! Doing what the state machine says: exchanges as tasks, and the memory's file work.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc::{self, Sender, UnboundedSender},
+    task::AbortHandle,
+};
+use tracing::{debug, warn};
+
+use super::{
+    memory::{Memory, Remembered},
+    state::{Action, Transport},
+    store::Store,
+};
+use crate::{
+    config::Config,
+    remote::{
+        body::Sent,
+        client::{Client, Connector},
+        event::{End, Event, ExchangeId, Get, GetRoute, Post, Route},
+        http_sse, streamable_http,
+    },
+};
+
+/// How long a request that was just sent may travel before its cancellation follows it, on what is
+/// most likely another connection.
+const CANCEL_GAP: Duration = Duration::from_millis(15);
+
+/// How long ending the session may take when the process ends.
+const DELETE_LIMIT: Duration = Duration::from_millis(500);
+
+/// Everything that is going on.
+pub struct Effects {
+    connector: Connector,
+    exchanges: HashMap<ExchangeId, (AbortHandle, Sent)>,
+    events: Sender<Event>,
+    recalled: UnboundedSender<Memory>,
+    store: Store,
+    keeper: Option<UnboundedSender<Keep>>,
+    delete: Option<tokio::task::JoinHandle<()>>,
+}
+
+/// Something to keep.
+enum Keep {
+    Answer(Remembered, String),
+    Transport(Transport),
+}
+
+impl Effects {
+    /// Nothing is going on yet; an encrypted client is being made.
+    pub fn new(
+        config: Arc<Config>,
+        store: Store,
+        events: Sender<Event>,
+        recalled: UnboundedSender<Memory>,
+    ) -> Self {
+        let connector = Connector::new(config);
+        let early = connector.clone();
+        tokio::spawn(async move { drop(early.client().await) });
+        Effects {
+            connector,
+            exchanges: HashMap::new(),
+            events,
+            recalled,
+            store,
+            keeper: None,
+            delete: None,
+        }
+    }
+
+    /// Does one thing. Writing and ending are the event loop's.
+    pub fn perform(&mut self, action: Action) {
+        match action {
+            Action::Post(post) => self.post(post),
+            Action::Get(get) => self.get(get),
+            Action::Delete { session, version } => self.delete(session, version),
+            Action::Abort(exchange) => self.abort(exchange),
+            Action::Renew => {
+                debug!("making new connections");
+                self.connector = self.connector.renewed();
+            }
+            Action::Remember(what, text) => self.keep(Keep::Answer(what, text)),
+            Action::RememberTransport(Some(transport)) => self.keep(Keep::Transport(transport)),
+            Action::Recall => self.recall(),
+            Action::Warn(text) => warn!("{text}"),
+            Action::RememberTransport(None) | Action::Write(_) | Action::Exit => {}
+        }
+    }
+
+    /// An exchange has ended; forgets it.
+    pub fn forget(&mut self, event: &Event) {
+        if let Event::Ended { exchange, .. } | Event::Answer { exchange, .. } = event {
+            self.exchanges.remove(exchange);
+        }
+    }
+
+    /// Waits for the session to end, a little.
+    pub async fn finish(mut self) {
+        if let Some(delete) = self.delete.take() {
+            let _ = tokio::time::timeout(DELETE_LIMIT, delete).await;
+        }
+    }
+
+    fn post(&mut self, post: Post) {
+        let sent = Sent::default();
+        let before = post.after.and_then(|exchange| self.exchanges.get(&exchange)).cloned();
+        let (exchange, of_task) = (post.exchange, sent.clone());
+        let (connector, events) = (self.connector.clone(), self.events.clone());
+        let task = tokio::spawn(async move {
+            if let Some((task, sent)) = before {
+                has_left(&task, &sent).await;
+            }
+            let Some(client) = ready(&connector, exchange, &events).await else { return };
+            match post.route {
+                Route::Streamable { .. } => {
+                    streamable_http::post(client, post, of_task, &events).await;
+                }
+                Route::HttpSse { .. } => http_sse::post(client, post, of_task, &events).await,
+            }
+        });
+        self.exchanges.insert(exchange, (task.abort_handle(), sent));
+    }
+
+    fn get(&mut self, get: Get) {
+        let exchange = get.exchange;
+        let (connector, events) = (self.connector.clone(), self.events.clone());
+        let task = tokio::spawn(async move {
+            let Some(client) = ready(&connector, exchange, &events).await else { return };
+            match get.route {
+                GetRoute::Streamable { .. } => streamable_http::get(client, get, &events).await,
+                GetRoute::HttpSse => http_sse::get(client, get, &events).await,
+            }
+        });
+        self.exchanges.insert(exchange, (task.abort_handle(), Sent::default()));
+    }
+
+    fn delete(&mut self, session: Arc<str>, version: Option<Arc<str>>) {
+        let connector = self.connector.clone();
+        self.delete = Some(tokio::spawn(async move {
+            if let Ok(client) = connector.client().await {
+                streamable_http::delete(client, &session, &version).await;
+            }
+        }));
+    }
+
+    fn abort(&mut self, exchange: ExchangeId) {
+        if let Some((task, _)) = self.exchanges.remove(&exchange) {
+            task.abort();
+        }
+    }
+
+    fn recall(&mut self) {
+        let (connector, store) = (self.connector.clone(), self.store.clone());
+        let recalled = self.recalled.clone();
+        tokio::spawn(async move {
+            // A key that is not there yet must not hold up the answer.
+            let credential =
+                tokio::time::timeout(Duration::from_millis(200), connector.credential());
+            let memory = match credential.await {
+                Ok(credential) => store.recall(&credential),
+                Err(_) => Memory::default(),
+            };
+            let _ = recalled.send(memory);
+        });
+    }
+
+    /// Files are written by one task, after what a client waits for.
+    fn keep(&mut self, what: Keep) {
+        let keeper = self.keeper.get_or_insert_with(|| {
+            let (sender, mut kept) = mpsc::unbounded_channel();
+            let (connector, store) = (self.connector.clone(), self.store.clone());
+            tokio::spawn(async move {
+                while let Some(what) = kept.recv().await {
+                    let written = match what {
+                        Keep::Answer(what, text) => {
+                            store.remember(&connector.credential().await, what, &text)
+                        }
+                        Keep::Transport(transport) => store.keep_transport(transport),
+                    };
+                    if let Err(error) = written {
+                        debug!(%error, "could not write to the state directory");
+                    }
+                }
+            });
+            sender
+        });
+        let _ = keeper.send(what);
+    }
+}
+
+/// The client, or the end of the exchange that wanted it.
+async fn ready<'c>(
+    connector: &'c Connector,
+    exchange: ExchangeId,
+    events: &Sender<Event>,
+) -> Option<&'c Client> {
+    match connector.client().await {
+        Ok(client) => Some(client),
+        Err(error) => {
+            let _ = events.send(Event::Ended { exchange, end: End::Unusable(error) }).await;
+            None
+        }
+    }
+}
+
+/// Waits until the request of another exchange has left this machine, or will not any more.
+async fn has_left(task: &AbortHandle, sent: &Sent) {
+    while !sent.get() && !task.is_finished() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    tokio::time::sleep(CANCEL_GAP).await;
+}

@@ -1,0 +1,20 @@
+//! The relay.
+//!
+//! [`state`] decides everything and does nothing; [`event_loop`] reads, writes and waits, and does
+//! what it says. [`pending`], [`policy`], [`memory`] and [`tools`] are the pure parts it is built
+//! of; [`store`] keeps the memory on disk.
+
+mod effects;
+mod event_loop;
+pub mod memory;
+pub mod pending;
+pub mod policy;
+mod shutdown;
+pub mod state;
+pub mod store;
+pub mod tools;
+
+pub use event_loop::run;
+
+/// A time or a span, in milliseconds.
+pub type Millis = u64;

@@ -1,0 +1,501 @@
+//! Making the connection, with the local client's own `initialize` as the probe.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Action, Held, OWN_ID, Purpose, State, Timer, Transport};
+use crate::{
+    bridge::policy::List,
+    config::Strategy,
+    error::{Error, Kind},
+    message::{Message, one_line},
+    remote::{
+        backoff::CONNECT,
+        event::{End, ExchangeId, Get, GetRoute, Route},
+        refusal,
+    },
+};
+
+/// How long `notifications/initialized` may take to be accepted before the rest goes on.
+const BARRIER: u64 = 10_000;
+
+/// How long after a refusal the next try is made, where the client was told to wait.
+const REFUSED_WAIT: u64 = 30_000;
+
+/// How soon after a refusal a request of the client may cause the next try.
+const REFUSED_REST: u64 = 2000;
+
+/// The connection: what every message to the remote needs.
+#[derive(Debug)]
+pub(super) struct Connection {
+    /// The transport.
+    pub transport: Transport,
+    /// Counts the sessions; what comes from an earlier one is no news.
+    pub generation: u32,
+    /// `Mcp-Session-Id`.
+    pub session: Option<Arc<str>>,
+    /// The negotiated protocol version.
+    pub version: Option<Arc<str>>,
+    /// HTTP+SSE: the URL for sending.
+    pub url: Option<Arc<str>>,
+    /// HTTP+SSE: the stream.
+    pub stream: Option<ExchangeId>,
+    /// The lists whose changes the remote announces.
+    pub list_changed: Vec<List>,
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Connection {
+            transport: Transport::StreamableHttp,
+            generation: 0,
+            session: None,
+            version: None,
+            url: None,
+            stream: None,
+            list_changed: Vec::new(),
+        }
+    }
+}
+
+impl Connection {
+    /// Whether a refusal can mean that a session is gone.
+    pub fn has_session(&self) -> bool {
+        self.session.is_some() || self.transport == Transport::HttpSse
+    }
+
+    /// How messages are sent now.
+    pub fn route(&self) -> Route {
+        match (self.transport, &self.url) {
+            (Transport::HttpSse, Some(url)) => Route::HttpSse { url: Arc::clone(url) },
+            _ => Route::Streamable { session: self.session.clone(), version: self.version.clone() },
+        }
+    }
+}
+
+/// How far the connection is.
+#[derive(Debug)]
+pub(super) enum Link {
+    /// No `initialize` has come.
+    Idle,
+    /// A handshake is under way.
+    Opening(Opening),
+    /// The next handshake waits for its time.
+    Waiting(Opening, Error),
+    /// `initialize` is answered; the client has not confirmed yet.
+    Open,
+    /// `notifications/initialized` is on its way; nothing may overtake it (INV-5).
+    Confirming,
+    /// A new session is told what the old one knew; holds how many answers are missing.
+    Replaying(usize),
+    /// Everything passes.
+    Ready,
+    /// The remote said no, in a way that trying again at once will not change. Since when.
+    Refused(Error, u64),
+}
+
+/// A handshake under way.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Opening {
+    /// How many rounds have failed.
+    pub attempt: u32,
+    /// Which transports have failed in this round, and how.
+    pub failures: Vec<(Transport, Error)>,
+    /// A JSON-RPC error that was the answer; worth more to the client than our words.
+    pub answer: Option<Message>,
+    /// Whether an earlier session is replaced.
+    pub is_recovery: bool,
+    /// The id `initialize` was sent under.
+    pub id: String,
+}
+
+impl Link {
+    /// Whether requests may be sent.
+    pub fn is_usable(&self) -> bool {
+        matches!(self, Link::Open | Link::Ready)
+    }
+
+    /// Why there is no connection, as far as that is known.
+    pub fn failure(&self) -> Option<&Error> {
+        match self {
+            Link::Waiting(_, error) | Link::Refused(error, _) => Some(error),
+            Link::Opening(opening) => opening.failures.last().map(|(_, error)| error),
+            _ => None,
+        }
+    }
+}
+
+impl State {
+    /// The local client begins, or begins again.
+    pub(super) fn on_initialize(&mut self, message: Message) {
+        if let Some(session) = self.connection.session.take() {
+            let version = self.connection.version.clone();
+            self.act(Action::Delete { session, version });
+        }
+        self.local.initialize = Some(message);
+        self.local.is_answered = false;
+        self.local.initialized = None;
+        self.after(self.settings.grace, Timer::Grace);
+        self.open(Opening::default());
+    }
+
+    /// Starts a round of attempts.
+    pub(super) fn open(&mut self, opening: Opening) {
+        self.forget_connection();
+        let first = self.transports()[0];
+        self.link = Link::Opening(Opening { failures: Vec::new(), answer: None, ..opening });
+        self.open_with(first);
+    }
+
+    fn forget_connection(&mut self) {
+        let streams = |(exchange, (purpose, _)): (&ExchangeId, &(Purpose, u32))| {
+            matches!(purpose, Purpose::Stream | Purpose::Listen | Purpose::Initialize)
+                .then_some(*exchange)
+        };
+        let streams: Vec<ExchangeId> = self.exchanges.iter().filter_map(streams).collect();
+        streams.into_iter().for_each(|exchange| self.abort(exchange));
+        self.connection.generation += 1;
+        self.connection.session = None;
+        self.connection.version = None;
+        self.connection.url = None;
+        self.connection.stream = None;
+        self.listen.reset();
+    }
+
+    /// The transports in the order to try them; what worked last goes first.
+    fn transports(&self) -> Vec<Transport> {
+        use Transport::{HttpSse, StreamableHttp};
+        let mut order = match self.settings.strategy {
+            Strategy::HttpFirst => vec![StreamableHttp, HttpSse],
+            Strategy::SseFirst => vec![HttpSse, StreamableHttp],
+            Strategy::HttpOnly => vec![StreamableHttp],
+            Strategy::SseOnly => vec![HttpSse],
+        };
+        if let Some(last) = self.settings.last_transport
+            && let Some(at) = order.iter().position(|transport| *transport == last)
+        {
+            order.swap(0, at);
+        }
+        order
+    }
+
+    fn open_with(&mut self, transport: Transport) {
+        self.connection.transport = transport;
+        match transport {
+            Transport::StreamableHttp => self.send_initialize(),
+            Transport::HttpSse => {
+                let exchange = self.begin(Purpose::Stream);
+                self.connection.stream = Some(exchange);
+                let route = GetRoute::HttpSse;
+                self.act(Action::Get(Get { exchange, route, last_event_id: None }));
+                // The stream opens, but its first event may never come.
+                self.after(BARRIER, Timer::Connect(self.connection.generation));
+            }
+        }
+    }
+
+    /// Sends `initialize`: the client's own bytes the first time, under an id of ours later.
+    fn send_initialize(&mut self) {
+        let number = self.unique();
+        let Some(message) = self.local.initialize.clone() else { return };
+        let Link::Opening(opening) = &mut self.link else { return };
+        let is_first = opening.attempt == 0 && !opening.is_recovery;
+        let own = message.id().filter(|_| is_first).map(str::to_owned);
+        opening.id = own.unwrap_or_else(|| format!("\"{OWN_ID}{number}\""));
+        let body = if is_first { message.bytes().clone() } else { message.with_id(&opening.id) };
+        self.send(Purpose::Initialize, body, false, None);
+    }
+
+    /// HTTP+SSE: the URL for sending is known.
+    pub(super) fn on_endpoint(&mut self, exchange: ExchangeId, url: Arc<str>) {
+        if self.connection.stream != Some(exchange) {
+            return;
+        }
+        self.connection.url = Some(url);
+        if matches!(self.link, Link::Opening(_)) {
+            self.send_initialize();
+        }
+    }
+
+    /// Whether this is the answer to `initialize`.
+    pub(super) fn is_handshake_answer(&self, answer: &Message) -> bool {
+        let Link::Opening(opening) = &self.link else { return false };
+        let is_anonymous = answer.id().is_none_or(|id| id == "null") && answer.error().is_some();
+        is_anonymous || answer.id().is_some_and(|id| crate::message::same_id(id, &opening.id))
+    }
+
+    /// The remote has answered `initialize`.
+    pub(super) fn on_handshake_answer(&mut self, answer: &Message, session: Option<Arc<str>>) {
+        let Some(result) = answer.result().map(str::to_owned) else {
+            return self.on_handshake_error(answer);
+        };
+        let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Open) else { return };
+        if session.is_some() {
+            self.connection.session = session;
+        }
+        self.learn_initialize(&result);
+        self.remember_transport();
+        self.heard = self.now.mono;
+        self.schedule_ping();
+        if opening.is_recovery {
+            return self.replay();
+        }
+        if let Some(initialize) = self.local.take_unanswered() {
+            self.local.version =
+                self.connection.version.as_ref().map(|version| version.to_string());
+            let id = initialize.id().unwrap_or("null");
+            let bytes = if answer.id() == Some(id) {
+                answer.bytes().clone()
+            } else {
+                answer.with_id_added(id)
+            };
+            self.act(Action::Write(one_line(bytes)));
+        } else {
+            self.note_version_change();
+        }
+        self.advance();
+    }
+
+    pub(super) fn note_version_change(&mut self) {
+        let told = self.local.version.as_deref().unwrap_or_default();
+        let spoken = self.connection.version.as_deref().unwrap_or_default();
+        if told != spoken {
+            let text =
+                format!("the remote speaks protocol version {spoken}, the client was told {told}");
+            self.act(Action::Warn(text));
+        }
+    }
+
+    fn on_handshake_error(&mut self, answer: &Message) {
+        let text = answer.error().and_then(|error| crate::message::member(error, "message"));
+        let text = text.map(crate::message::unquote).unwrap_or_default().into_owned();
+        let error = Error::new(Kind::Protocol, self.connect_attempt()).because(text);
+        if let Link::Opening(opening) = &mut self.link {
+            opening.answer = Some(answer.clone());
+        }
+        self.refused(error);
+    }
+
+    fn remember_transport(&mut self) {
+        let transport = self.connection.transport;
+        if self.settings.last_transport == Some(transport) || self.transports()[0] == transport {
+            return;
+        }
+        self.settings.last_transport = Some(transport);
+        self.act(Action::RememberTransport(Some(transport)));
+    }
+
+    /// An exchange of the handshake has ended without an answer to `initialize`.
+    pub(super) fn on_handshake_ended(&mut self, purpose: &Purpose, end: End) {
+        let is_sse = self.connection.transport == Transport::HttpSse;
+        if is_sse && matches!((purpose, &end), (Purpose::Initialize, End::Accepted(_))) {
+            return;
+        }
+        let error = self.explain(&self.connect_attempt(), &end);
+        let transport = self.connection.transport;
+        let Link::Opening(opening) = &mut self.link else { return };
+        opening.failures.push((transport, error.clone()));
+        if let End::Status(refused) = &end
+            && opening.answer.is_none()
+        {
+            opening.answer = refusal::json_rpc_error(refused);
+        }
+        let other = match &end {
+            End::Status(refused) if refusal::suggests_other_transport(refused.status) => true,
+            End::Malformed(_) => is_sse && matches!(purpose, Purpose::Stream),
+            _ => false,
+        };
+        let tried: Vec<Transport> = opening.failures.iter().map(|(tried, _)| *tried).collect();
+        let next = self.transports().into_iter().find(|next| !tried.contains(next));
+        if let Some(next) = next.filter(|_| other) {
+            self.forget_connection();
+            return self.open_with(next);
+        }
+        if is_passing(&end) { self.try_later(error) } else { self.refused(error) }
+    }
+
+    /// The remote is not there: the next round comes by itself.
+    fn try_later(&mut self, error: Error) {
+        let Link::Opening(mut opening) = std::mem::replace(&mut self.link, Link::Idle) else {
+            return;
+        };
+        let wait = CONNECT.delay(opening.attempt, self.now.random);
+        opening.attempt += 1;
+        self.link = Link::Waiting(opening, error);
+        self.forget_connection();
+        self.after_wait(wait, Timer::Connect(self.connection.generation));
+    }
+
+    /// The remote said no.
+    fn refused(&mut self, error: Error) {
+        let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Idle) else { return };
+        let error = with_all_attempts(error, &opening.failures);
+        self.forget_connection();
+        if let Some(initialize) = self.local.take_unanswered() {
+            let id = initialize.id().unwrap_or("null");
+            let answer = match &opening.answer {
+                Some(answer) => one_line(answer.with_id_added(id)),
+                None => error.response(Some(id)),
+            };
+            self.act(Action::Write(answer));
+            // The client may ask again; until then nothing is open.
+            self.local.initialize = None;
+        } else {
+            self.after(REFUSED_WAIT, Timer::Connect(self.connection.generation));
+        }
+        self.link = Link::Refused(error.clone(), self.now.mono);
+        let waiting = self
+            .requests
+            .keys(|request| matches!(request.stage, crate::bridge::pending::Stage::Held));
+        waiting.into_iter().for_each(|key| self.fail(key, &error));
+        self.held.retain(|held| !matches!(held, Held::Request(_)));
+    }
+
+    /// The refusal that answers a new request at once, unless it is time to ask again.
+    pub(super) fn refusal_in_force(&self) -> Option<Error> {
+        match &self.link {
+            Link::Refused(error, since) if self.now.mono < since + REFUSED_REST => {
+                Some(error.clone())
+            }
+            Link::Refused(error, _) if self.local.initialize.is_none() => Some(error.clone()),
+            _ => None,
+        }
+    }
+
+    /// A request waits: where the last refusal is old enough, the remote is asked again.
+    pub(super) fn wake_link(&mut self) {
+        if matches!(self.link, Link::Refused(..)) && self.local.initialize.is_some() {
+            let is_recovery = self.local.is_answered && !self.provisional.is_open();
+            self.open(Opening { attempt: 1, is_recovery, ..Opening::default() });
+        }
+    }
+
+    pub(super) fn on_connect_due(&mut self, generation: u32) {
+        if generation != self.connection.generation {
+            return;
+        }
+        match std::mem::replace(&mut self.link, Link::Idle) {
+            Link::Waiting(opening, _) => self.open(opening),
+            Link::Refused(error, since) => {
+                self.link = Link::Refused(error, since);
+                self.wake_link();
+            }
+            Link::Opening(opening) => {
+                self.link = Link::Opening(opening);
+                if self.connection.transport == Transport::HttpSse && self.connection.url.is_none()
+                {
+                    let end =
+                        End::Malformed("an event stream without an `endpoint` event".to_owned());
+                    self.on_handshake_ended(&Purpose::Stream, end);
+                }
+            }
+            other => self.link = other,
+        }
+    }
+
+    /// Sends what is held, in its order, up to the confirmation that nothing may overtake.
+    pub(super) fn advance(&mut self) {
+        while self.link.is_usable() {
+            match self.held.pop_front() {
+                Some(Held::Request(key)) => self.submit(key),
+                Some(Held::OneWay(message)) => self.send_one_way(message, None),
+                Some(Held::Initialized(bytes)) => self.confirm(bytes),
+                None => return,
+            }
+        }
+    }
+
+    fn confirm(&mut self, bytes: Bytes) {
+        self.link = Link::Confirming;
+        self.send(Purpose::Initialized(bytes.clone()), bytes, false, None);
+        self.after(BARRIER, Timer::Barrier(self.connection.generation));
+    }
+
+    /// `notifications/initialized` has arrived, or was waited for long enough.
+    pub(super) fn confirmed(&mut self) {
+        if !matches!(self.link, Link::Confirming) {
+            return;
+        }
+        self.link = Link::Ready;
+        self.start_listening();
+        self.catch_up();
+        self.advance();
+    }
+
+    pub(super) fn on_barrier_due(&mut self, generation: u32) {
+        if generation == self.connection.generation {
+            self.confirmed();
+        }
+    }
+
+    pub(super) fn connect_attempt(&self) -> String {
+        format!("could not connect to {}", self.settings.origin)
+    }
+
+    /// The sentence for an end.
+    pub(super) fn explain(&self, attempted: &str, end: &End) -> Error {
+        match end {
+            End::Status(refused) => refusal::describe(attempted, refused),
+            End::Unsent(cause) | End::Broken(cause) => {
+                let error = Error::new(Kind::Unreachable, attempted).because(cause.as_str());
+                with_network_hint(error, cause)
+            }
+            End::Silent(limit) => Error::new(Kind::Unreachable, attempted)
+                .because(format!("no answer for {}s", limit.as_secs_f64())),
+            End::Stream(end) => Error::new(Kind::Unreachable, attempted)
+                .because(end.broken.clone().unwrap_or_else(|| "the stream ended early".to_owned())),
+            End::Malformed(cause) => Error::new(Kind::Protocol, attempted)
+                .because(cause.as_str())
+                .hint("check that the URL is an MCP endpoint"),
+            End::Accepted(status) => Error::new(Kind::Protocol, attempted)
+                .because(format!("HTTP {status} without an answer")),
+            End::Redirected(origin) => self.redirected(attempted, origin),
+            End::Unusable(error) => error.clone(),
+        }
+    }
+}
+
+/// Whether trying again can help without anybody changing anything.
+fn is_passing(end: &End) -> bool {
+    match end {
+        End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
+        End::Status(refused) => refusal::is_passing(refused.status),
+        End::Accepted(_) | End::Malformed(_) | End::Redirected(_) | End::Unusable(_) => false,
+    }
+}
+
+/// Where two transports were tried, both failures are told.
+fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -> Error {
+    if failures.len() < 2 {
+        return error;
+    }
+    let texts = failures.iter().map(|(transport, error)| {
+        let name = match transport {
+            Transport::StreamableHttp => "Streamable HTTP",
+            Transport::HttpSse => "HTTP+SSE",
+        };
+        format!("over {name}: {}", error.cause())
+    });
+    let first = &failures[0].1;
+    let mut all = Error::new(first.kind(), first.attempted());
+    all = all.because(texts.collect::<Vec<_>>().join("; "));
+    if let Some(status) = first.http_status() {
+        all = all.with_status(status);
+    }
+    all.hint("check that the URL is an MCP endpoint")
+}
+
+/// Adds what to try, by what the network said.
+pub(super) fn with_network_hint(error: Error, cause: &str) -> Error {
+    let cause = cause.to_ascii_lowercase();
+    if cause.contains("certificate") || cause.contains("unknownissuer") {
+        return error.hint("if a company proxy or a private authority signs the certificate, pass `--ca-file FILE`");
+    }
+    if cause.contains("dns") || cause.contains("lookup") || cause.contains("resolve") {
+        return error.hint(
+            "check the host name and the network; behind a company proxy, pass `--proxy URL`",
+        );
+    }
+    error.hint("check that the server is running and the network is up")
+}

@@ -1,0 +1,415 @@
+//! Everything the bridge decides, as a pure state machine: an [`Input`] and the time go in,
+//! [`Action`]s come out. No I/O, no clock, no randomness of its own.
+//!
+//! ```text
+//!             initialize            answered            initialized         202
+//!   Idle ───────────────▶ Opening ───────────▶ Open ───────────────▶ Confirming ──▶ Ready
+//!                        ▲   │  ▲                                                    │
+//!             next try   │   │  └──────────── the session or the stream is lost ─────┤
+//!                        │   ▼                                                       │
+//!                      Waiting / Refused        Replaying ──▶ Ready  ◀── re-handshake┘
+//! ```
+//!
+//! The parts: [`local`] takes what the client says, [`remote`] what the server says, [`request`]
+//! follows a client's request to its one answer, [`link`] makes and remakes the connection,
+//! [`recovery`] replays what a new session must know, [`listen`] keeps the GET stream,
+//! [`startup`] answers for a remote that is not there yet.
+
+mod answer;
+mod link;
+mod listen;
+mod liveness;
+mod local;
+mod recovery;
+mod remote;
+mod request;
+mod startup;
+
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+
+use super::{
+    Millis,
+    memory::{Memory, Remembered},
+    pending::{Batch, Inbounds, Key, Requests},
+    policy::{List, Method},
+    tools::Filter,
+};
+use crate::{
+    config::Strategy,
+    error::Error,
+    message::Message,
+    remote::event::{Event, ExchangeId, Get, Post},
+};
+use link::{Connection, Link};
+use listen::Listen;
+use local::Local;
+use startup::Provisional;
+
+/// The start of every request id the bridge makes up.
+pub const OWN_ID: &str = "composio-bridge-";
+
+/// How long answers in flight are waited for once stdin has ended.
+const DRAIN: Millis = 1500;
+
+/// What the machine has to know of the configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// The endpoint's origin, for sentences.
+    pub origin: String,
+    /// The transports to try.
+    pub strategy: Strategy,
+    /// The transport that worked the last time.
+    pub last_transport: Option<Transport>,
+    /// How long `initialize` may wait for the remote.
+    pub grace: Millis,
+    /// How long a call may wait for a remote that is not there.
+    pub call_wait: Millis,
+    /// How long an answer on the stream of HTTP+SSE may take to begin.
+    pub answer_wait: Option<Millis>,
+    /// How often the remote is pinged.
+    pub ping_interval: Option<Millis>,
+    /// Which tools are shown.
+    pub filter: Filter,
+}
+
+/// One of the two transports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Streamable HTTP.
+    StreamableHttp,
+    /// HTTP+SSE.
+    HttpSse,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A line came from the local client.
+    Line(Bytes),
+    /// A line from the local client was longer than the limit, and was skipped.
+    LongLine,
+    /// The local client has closed our stdin.
+    LocalClosed,
+    /// The process is to end now.
+    Stop,
+    /// Something came from the remote.
+    Remote(Event),
+    /// What was asked for with [`Action::Recall`].
+    Recalled(Box<Memory>),
+    /// A deadline may have passed.
+    Tick,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub enum Action {
+    /// Write a message and a newline to stdout.
+    Write(Bytes),
+    /// Send a message.
+    Post(Post),
+    /// Open an event stream of Streamable HTTP or HTTP+SSE.
+    Get(Get),
+    /// End a session (LH-55).
+    Delete {
+        /// The session.
+        session: Arc<str>,
+        /// The negotiated version.
+        version: Option<Arc<str>>,
+    },
+    /// Stop an exchange; nothing of it is wanted any more.
+    Abort(ExchangeId),
+    /// Make new connections from now on.
+    Renew,
+    /// Keep an answer for the next start.
+    Remember(Remembered, String),
+    /// Keep which transport worked; `None` where it is the one that would be tried first anyway.
+    RememberTransport(Option<Transport>),
+    /// Bring back what was remembered, as [`Input::Recalled`].
+    Recall,
+    /// A line for the log, at warn level: something a person should know.
+    Warn(String),
+    /// Write what is to be written and end the process.
+    Exit,
+}
+
+/// The time, and what else must come from outside.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Now {
+    /// Milliseconds of a clock that never jumps.
+    pub mono: Millis,
+    /// Milliseconds of the wall clock, which goes on while the machine sleeps.
+    pub wall: Millis,
+    /// A random number in 0..1.
+    pub random: f64,
+}
+
+/// What an exchange is for.
+#[derive(Debug, Clone)]
+enum Purpose {
+    /// The POST of `initialize`.
+    Initialize,
+    /// The POST of `notifications/initialized`.
+    Initialized(Bytes),
+    /// The POST of a request of the local client.
+    Request(Key),
+    /// The GET that reads on in the response stream of a request.
+    Resume(Key),
+    /// The POST of a notification or an answer of the local client.
+    OneWay(OneWay),
+    /// The POST of a request of the bridge's own.
+    Own(u64),
+    /// The GET stream of Streamable HTTP.
+    Listen,
+    /// The one stream of HTTP+SSE.
+    Stream,
+}
+
+/// A message that gets no answer.
+#[derive(Debug, Clone)]
+struct OneWay {
+    bytes: Bytes,
+    /// Whether the remote waits for it: an answer to its request (LH-61).
+    is_answer: bool,
+    tries: u8,
+}
+
+/// What one of the bridge's own requests is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Own {
+    /// To see whether the remote is alive.
+    Ping,
+    /// To tell a new session what the old one knew.
+    Replay,
+    /// To see whether a list is what was remembered.
+    Compare(List),
+}
+
+/// What happens at a deadline. A timer whose cause has gone does nothing.
+#[derive(Debug, Clone)]
+enum Timer {
+    Grace,
+    Connect(u32),
+    Barrier(u32),
+    Replay(u32),
+    Resend(Key),
+    Resume(Key),
+    OneWay(OneWay, u32),
+    Listen(u32),
+    Ping,
+    Deadlines,
+    Linger(ExchangeId),
+    Drain,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct State {
+    settings: Settings,
+    now: Now,
+    actions: Vec<Action>,
+    timers: BTreeMap<(Millis, u64), Timer>,
+    counter: u64,
+    local: Local,
+    link: Link,
+    connection: Connection,
+    exchanges: HashMap<ExchangeId, (Purpose, u32)>,
+    requests: Requests,
+    batches: HashMap<u64, Batch>,
+    inbounds: Inbounds,
+    own: Vec<(u64, Own)>,
+    held: VecDeque<Held>,
+    listen: Listen,
+    provisional: Provisional,
+    learned: Memory,
+    heard: Millis,
+    unanswered_pings: u8,
+    deadline_at: Option<Millis>,
+    closing: bool,
+    done: bool,
+}
+
+/// A message that waits for the remote to be ready, in the order it came.
+#[derive(Debug)]
+enum Held {
+    Request(Key),
+    Initialized(Bytes),
+    OneWay(OneWay),
+}
+
+impl State {
+    /// A machine that has seen nothing yet.
+    pub fn new(settings: Settings, now: Now) -> Self {
+        State {
+            settings,
+            now,
+            actions: Vec::new(),
+            timers: BTreeMap::new(),
+            counter: 0,
+            local: Local::default(),
+            link: Link::Idle,
+            connection: Connection::default(),
+            exchanges: HashMap::new(),
+            requests: Requests::default(),
+            batches: HashMap::new(),
+            inbounds: Inbounds::default(),
+            own: Vec::new(),
+            held: VecDeque::new(),
+            listen: Listen::default(),
+            provisional: Provisional::default(),
+            learned: Memory::default(),
+            heard: now.mono,
+            unanswered_pings: 0,
+            deadline_at: None,
+            closing: false,
+            done: false,
+        }
+    }
+
+    /// Takes in what happened; what is to be done about it is added to `actions`.
+    pub fn handle(&mut self, input: Input, now: Now, actions: &mut Vec<Action>) {
+        self.notice_sleep(now);
+        self.now = now;
+        match input {
+            _ if self.done => {}
+            Input::Line(line) => self.on_line(line),
+            Input::LongLine => self.on_long_line(),
+            Input::LocalClosed => self.on_local_closed(),
+            Input::Stop => self.finish(),
+            Input::Remote(event) => self.on_event(event),
+            Input::Recalled(memory) => self.on_recalled(*memory),
+            Input::Tick => {}
+        }
+        self.run_timers();
+        self.finish_when_drained();
+        actions.append(&mut self.actions);
+    }
+
+    /// When [`Input::Tick`] is due, if nothing else happens before.
+    pub fn next_deadline(&self) -> Option<Millis> {
+        self.timers.keys().next().map(|(at, _)| *at)
+    }
+
+    fn run_timers(&mut self) {
+        while let Some(entry) = self.timers.first_entry() {
+            if entry.key().0 > self.now.mono || self.done {
+                return;
+            }
+            match entry.remove() {
+                Timer::Grace => self.on_grace(),
+                Timer::Connect(generation) => self.on_connect_due(generation),
+                Timer::Barrier(generation) => self.on_barrier_due(generation),
+                Timer::Replay(generation) => self.on_replay_due(generation),
+                Timer::Resend(key) => self.resend(key),
+                Timer::Resume(key) => self.resume(key),
+                Timer::OneWay(message, generation) => self.on_one_way_due(message, generation),
+                Timer::Listen(generation) => self.on_listen_due(generation),
+                Timer::Ping => self.on_ping_due(),
+                Timer::Deadlines => self.on_deadlines(),
+                Timer::Linger(exchange) => self.abort(exchange),
+                Timer::Drain => self.finish(),
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    fn after(&mut self, wait: Millis, timer: Timer) {
+        self.counter += 1;
+        self.timers.insert((self.now.mono + wait, self.counter), timer);
+    }
+
+    fn after_wait(&mut self, wait: Duration, timer: Timer) {
+        self.after(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX / 4), timer);
+    }
+
+    fn unique(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    fn begin(&mut self, purpose: Purpose) -> ExchangeId {
+        let exchange = self.unique();
+        self.exchanges.insert(exchange, (purpose, self.connection.generation));
+        exchange
+    }
+
+    fn abort(&mut self, exchange: ExchangeId) {
+        if self.exchanges.remove(&exchange).is_some() {
+            self.act(Action::Abort(exchange));
+        }
+    }
+
+    fn on_local_closed(&mut self) {
+        if !std::mem::replace(&mut self.closing, true) {
+            self.after(DRAIN, Timer::Drain);
+        }
+    }
+
+    fn finish_when_drained(&mut self) {
+        let one_way_left = || {
+            self.exchanges
+                .values()
+                .any(|(purpose, _)| matches!(purpose, Purpose::OneWay(_) | Purpose::Initialized(_)))
+        };
+        let is_drained = self.closing
+            && !self.done
+            && self.requests.is_empty()
+            && self.local.unanswered_initialize().is_none()
+            && self.held.is_empty()
+            && !one_way_left();
+        if is_drained {
+            self.finish();
+        }
+    }
+
+    /// Answers what is still open and ends.
+    fn finish(&mut self) {
+        if std::mem::replace(&mut self.done, true) {
+            return;
+        }
+        let error = Error::new(
+            crate::error::Kind::OutcomeUnknown,
+            "the bridge was closed before the remote answered",
+        );
+        if let Some(initialize) = self.local.take_unanswered() {
+            let answer = error.response(initialize.id());
+            self.act(Action::Write(answer));
+        }
+        for key in self.requests.keys(|_| true) {
+            self.fail(key, &error);
+        }
+        if let Some(session) = self.connection.session.take() {
+            let version = self.connection.version.clone();
+            self.act(Action::Delete { session, version });
+        }
+        self.act(Action::Exit);
+    }
+
+    /// A request of the bridge's own.
+    fn ask(&mut self, own: Own, method: &str, params: &str) {
+        let number = self.unique();
+        let body =
+            format!(r#"{{"jsonrpc":"2.0","id":"{OWN_ID}{number}","method":"{method}"{params}}}"#);
+        self.own.push((number, own));
+        self.send(Purpose::Own(number), body.into(), Method::of(method).wants_compression(), None);
+    }
+
+    /// A message of the local client's, under a fresh id, sent by the bridge.
+    fn ask_again(&mut self, own: Own, message: &Message) {
+        let number = self.unique();
+        let body = message.with_id(&format!("\"{OWN_ID}{number}\""));
+        self.own.push((number, own));
+        self.send(Purpose::Own(number), body, false, None);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+//! A session ends, or the stream of HTTP+SSE does: one new handshake, whoever noticed.
+
+use bytes::Bytes;
+
+use super::{Action, Held, Link, Own, State, Timer, Transport, link::Opening};
+use crate::{bridge::pending::Stage, error::Kind, message::one_line};
+
+/// How long a new session is waited for to take in what the old one knew.
+const REPLAY: u64 = 10_000;
+
+impl State {
+    /// The session of `generation` is gone. Only the first to notice starts anything (LH-51).
+    pub(super) fn lose_session(&mut self, generation: u32) {
+        let had_connection =
+            matches!(self.link, Link::Open | Link::Confirming | Link::Replaying(_) | Link::Ready);
+        if generation != self.connection.generation || !had_connection {
+            return;
+        }
+        for inbound in self.inbounds.drain() {
+            // The remote that asked is gone; the client need not bother a person any more.
+            let id = inbound.local_id;
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the session ended"}}}}"#
+            );
+            self.act(Action::Write(text.into()));
+        }
+        if matches!(self.link, Link::Confirming)
+            && let Some(bytes) = self.local.initialized.clone()
+        {
+            self.held.push_front(Held::Initialized(bytes));
+        }
+        let is_recovery =
+            self.local.initialized.is_some() && !matches!(self.link, Link::Confirming);
+        self.own.clear();
+        // Attempt 0 would repeat the id of the first handshake, which is free again; recovery
+        // never does.
+        self.open(Opening { is_recovery, attempt: u32::from(!is_recovery), ..Opening::default() });
+    }
+
+    /// HTTP+SSE: the stream is gone, and every answer that was to come on it.
+    pub(super) fn lose_stream(&mut self, cause: &str) {
+        let generation = self.connection.generation;
+        self.lose_session(generation);
+        for key in self.requests.keys(|request| matches!(request.stage, Stage::Sent(_))) {
+            let Some(request) = self.requests.get_mut(key) else { continue };
+            if request.method.is_repeatable()
+                && request.repeats < crate::bridge::pending::MAX_REPEATS
+            {
+                request.repeats += 1;
+                self.hold(key);
+            } else if let Some(request) = self.requests.get(key) {
+                let error = self.outcome_unknown(request, Kind::SessionLost, cause);
+                self.fail(key, &error);
+            }
+        }
+    }
+
+    /// Tells a new session what the old one knew (LH-52).
+    pub(super) fn replay(&mut self) {
+        let body = self.local.initialized.clone().unwrap_or_else(|| {
+            Bytes::from_static(br#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#)
+        });
+        self.link = Link::Replaying(1);
+        self.send(super::Purpose::Initialized(body.clone()), body, false, None);
+        self.after(REPLAY, Timer::Replay(self.connection.generation));
+    }
+
+    /// The new session has taken `notifications/initialized`.
+    pub(super) fn on_replay_confirmed(&mut self) {
+        let messages: Vec<_> = self
+            .local
+            .log_level
+            .iter()
+            .chain(self.local.subscriptions.iter().map(|(_, message)| message))
+            .cloned()
+            .collect();
+        self.link = Link::Replaying(messages.len());
+        for message in &messages {
+            self.ask_again(Own::Replay, message);
+        }
+        if messages.is_empty() {
+            self.recovered();
+        }
+    }
+
+    /// The new session has taken in one thing.
+    pub(super) fn on_replayed(&mut self) {
+        if let Link::Replaying(missing) = &mut self.link {
+            *missing = missing.saturating_sub(1);
+            if *missing == 0 {
+                self.recovered();
+            }
+        }
+    }
+
+    pub(super) fn on_replay_due(&mut self, generation: u32) {
+        if generation == self.connection.generation && matches!(self.link, Link::Replaying(_)) {
+            self.recovered();
+        }
+    }
+
+    fn recovered(&mut self) {
+        self.link = Link::Ready;
+        self.note_version_change();
+        self.start_listening();
+        for list in self.connection.list_changed.clone() {
+            self.announce_change(list);
+        }
+        // Whatever was held goes first, in its order; the confirmation has been replayed.
+        self.held.retain(|held| !matches!(held, Held::Initialized(_)));
+        self.advance();
+    }
+
+    /// Tells the client that a list is not what it was.
+    pub(super) fn announce_change(&mut self, list: crate::bridge::policy::List) {
+        let name = list.name();
+        let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{name}/list_changed"}}"#);
+        self.act(Action::Write(one_line(text.into())));
+    }
+
+    /// Whether the transport is HTTP+SSE.
+    pub(super) fn is_sse(&self) -> bool {
+        self.connection.transport == Transport::HttpSse
+    }
+}

@@ -1,0 +1,306 @@
+//! What comes from the remote.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tracing::debug;
+
+use super::{Action, OWN_ID, OneWay, Own, Purpose, State, Timer};
+use crate::{
+    bridge::pending::{Inbound, Key},
+    error::{Error, Kind},
+    message::{self, Message, elements, one_line, unquote},
+    remote::{
+        backoff::CONNECT,
+        event::{End, Event, ExchangeId},
+        refusal,
+    },
+};
+
+/// How often an answer to the remote is sent again when the network fails (LH-61).
+const MAX_TRIES: u8 = 5;
+
+impl State {
+    pub(super) fn on_event(&mut self, event: Event) {
+        match event {
+            Event::Opened { exchange, session } => self.on_opened(exchange, session),
+            Event::Endpoint { exchange, url } => self.on_endpoint(exchange, url),
+            Event::Message { exchange, bytes } => {
+                self.heard = self.now.mono;
+                self.extend_deadlines(exchange);
+                self.on_bytes(exchange, bytes, None);
+            }
+            Event::Answer { exchange, bytes, session } => {
+                self.heard = self.now.mono;
+                self.on_bytes(exchange, bytes, session);
+                self.on_ended(exchange, None);
+            }
+            Event::Ended { exchange, end } => self.on_ended(exchange, Some(end)),
+        }
+    }
+
+    fn on_opened(&mut self, exchange: ExchangeId, session: Option<Arc<str>>) {
+        match self.exchanges.get(&exchange) {
+            Some((Purpose::Initialize, _)) if session.is_some() => {
+                self.connection.session = session
+            }
+            Some((Purpose::Listen, _)) => self.listen.opened(self.now.mono),
+            _ => {}
+        }
+    }
+
+    fn purpose(&self, exchange: ExchangeId) -> Option<Purpose> {
+        self.exchanges.get(&exchange).map(|(purpose, _)| purpose.clone())
+    }
+
+    /// One message, or an array of them (0326:base).
+    fn on_bytes(&mut self, exchange: ExchangeId, bytes: Bytes, session: Option<Arc<str>>) {
+        let Some(purpose) = self.purpose(exchange) else { return };
+        if bytes.trim_ascii_start().first() != Some(&b'[') {
+            return self.on_remote_text(&purpose, bytes, session);
+        }
+        let Some(items) = elements(&bytes) else {
+            return self.on_unreadable(&purpose, "an array that is not valid JSON");
+        };
+        for item in items {
+            let item = bytes.slice_ref(item.get().as_bytes());
+            self.on_remote_text(&purpose, item, session.clone());
+        }
+    }
+
+    fn on_remote_text(&mut self, purpose: &Purpose, bytes: Bytes, session: Option<Arc<str>>) {
+        match Message::parse(bytes) {
+            Ok(message) => match message.kind() {
+                message::Kind::Response => self.on_response(purpose, &message, session),
+                message::Kind::Request => self.on_inbound(message),
+                message::Kind::Notification => self.on_remote_notification(&message),
+            },
+            Err(invalid) => self.on_unreadable(purpose, &invalid.to_string()),
+        }
+    }
+
+    /// Something that is no message: an error for the request it came for, and nothing else.
+    fn on_unreadable(&mut self, purpose: &Purpose, why: &str) {
+        let cause = format!("the answer is {why}");
+        match purpose {
+            Purpose::Request(key) | Purpose::Resume(key) => {
+                let error = Error::new(Kind::Protocol, self.attempted(*key)).because(cause);
+                self.fail(*key, &error);
+            }
+            Purpose::Initialize => self.on_handshake_ended(purpose, End::Malformed(cause)),
+            _ => self.act(Action::Warn(format!("ignored a message of the remote: it is {why}"))),
+        }
+    }
+
+    fn on_response(&mut self, purpose: &Purpose, answer: &Message, session: Option<Arc<str>>) {
+        let may_be_handshake = matches!(purpose, Purpose::Initialize | Purpose::Stream);
+        if may_be_handshake && self.is_handshake_answer(answer) {
+            return self.on_handshake_answer(answer, session);
+        }
+        let id = answer.id().map(unquote).unwrap_or_default();
+        if let Some(number) = id.strip_prefix(OWN_ID).and_then(|number| number.parse().ok())
+            && self.take_own(number, Some(answer))
+        {
+            return;
+        }
+        let expected = match purpose {
+            Purpose::Request(key) | Purpose::Resume(key) => self.requests.get(*key).map(|_| *key),
+            _ => None,
+        };
+        if !self.route_answer(expected, answer)
+            && let Some(key) = expected
+            && matches!(purpose, Purpose::Request(_))
+            && self.requests.get(key).is_some()
+        {
+            debug!("an answer under another id than that of its request");
+        }
+    }
+
+    /// A request of the bridge's own has its answer, or will have none.
+    fn take_own(&mut self, number: u64, answer: Option<&Message>) -> bool {
+        let Some(at) = self.own.iter().position(|(known, _)| *known == number) else {
+            return false;
+        };
+        match self.own.swap_remove(at).1 {
+            Own::Ping => self.unanswered_pings = 0,
+            Own::Replay => self.on_replayed(),
+            Own::Compare(list) => self.on_compared(list, answer.and_then(Message::result)),
+        }
+        true
+    }
+
+    /// The remote asks the local client something. Its bytes pass as they are, unless the client
+    /// still has an unanswered request of the same id, from an earlier session.
+    fn on_inbound(&mut self, message: Message) {
+        let remote_id = message.id().unwrap_or("null").to_owned();
+        let clashes = self.inbounds.has_local(&remote_id);
+        let local_id =
+            if clashes { format!("\"{OWN_ID}{}\"", self.unique()) } else { remote_id.clone() };
+        let bytes = if clashes { message.with_id(&local_id) } else { message.bytes().clone() };
+        let generation = self.connection.generation;
+        self.inbounds.insert(Inbound { local_id, remote_id, generation });
+        self.act(Action::Write(one_line(bytes)));
+    }
+
+    fn on_remote_notification(&mut self, message: &Message) {
+        let mut bytes = message.bytes().clone();
+        if message.method() == "notifications/cancelled"
+            && let Some(inbound) =
+                message.param("requestId").and_then(|id| self.inbounds.take_remote(id))
+        {
+            bytes = message.with_param("requestId", &inbound.local_id);
+        }
+        self.act(Action::Write(one_line(bytes)));
+    }
+
+    fn on_ended(&mut self, exchange: ExchangeId, end: Option<End>) {
+        let Some((purpose, generation)) = self.exchanges.remove(&exchange) else { return };
+        let is_current = generation == self.connection.generation;
+        match purpose {
+            Purpose::Request(key) | Purpose::Resume(key) => {
+                self.on_request_exchange_ended(key, exchange, end, generation);
+            }
+            Purpose::Initialize if is_current && matches!(self.link, super::Link::Opening(_)) => {
+                let end = end.unwrap_or(End::Malformed("an answer under another id".to_owned()));
+                self.on_handshake_ended(&Purpose::Initialize, end);
+            }
+            Purpose::Initialize => {}
+            Purpose::Initialized(bytes) => self.on_initialized_ended(bytes, end, generation),
+            Purpose::OneWay(message) => self.on_one_way_ended(message, end, generation),
+            Purpose::Own(number) => self.on_own_ended(number, end, generation),
+            Purpose::Listen if is_current => self.on_listen_ended(end),
+            Purpose::Listen => {}
+            Purpose::Stream if is_current => self.on_sse_stream_ended(end),
+            Purpose::Stream => {}
+        }
+    }
+
+    fn on_request_exchange_ended(
+        &mut self,
+        key: Key,
+        exchange: ExchangeId,
+        end: Option<End>,
+        generation: u32,
+    ) {
+        use crate::bridge::pending::Stage;
+        let Some(request) = self.requests.get(key) else { return };
+        let is_its = match &request.stage {
+            Stage::Sent(sent) => *sent == exchange,
+            Stage::Resuming(resume) => resume.exchange == Some(exchange),
+            Stage::Held | Stage::Delayed => false,
+        };
+        if !is_its {
+            return;
+        }
+        let end = end.unwrap_or(End::Malformed("an answer under another id".to_owned()));
+        self.on_request_ended(key, end, generation);
+    }
+
+    fn on_initialized_ended(&mut self, bytes: Bytes, end: Option<End>, generation: u32) {
+        if generation != self.connection.generation {
+            return;
+        }
+        match end {
+            Some(End::Status(refused))
+                if refusal::is_session_loss(&refused, self.connection.has_session()) =>
+            {
+                self.lose_session(generation);
+            }
+            Some(End::Unsent(_) | End::Broken(_))
+                if matches!(self.link, super::Link::Confirming) =>
+            {
+                let message = OneWay { bytes, is_answer: true, tries: 0 };
+                self.after_wait(
+                    CONNECT.delay(0, self.now.random),
+                    Timer::OneWay(message, generation),
+                );
+            }
+            _ if matches!(self.link, super::Link::Replaying(_)) => self.on_replay_confirmed(),
+            _ => self.confirmed(),
+        }
+    }
+
+    /// A notification or an answer could not be delivered: what waits for it gets another try.
+    fn on_one_way_ended(&mut self, mut message: OneWay, end: Option<End>, generation: u32) {
+        let again = match end {
+            Some(End::Status(refused)) => {
+                if refusal::is_session_loss(&refused, self.connection.has_session()) {
+                    self.lose_session(generation);
+                }
+                debug!(status = refused.status, "the remote refused a notification or an answer");
+                matches!(refused.status, 429 | 502..=504) && message.is_answer
+            }
+            Some(End::Unsent(_)) => true,
+            Some(End::Broken(_)) => message.is_answer,
+            _ => false,
+        };
+        if again && message.tries < MAX_TRIES && generation == self.connection.generation {
+            let wait = CONNECT.delay(message.tries.into(), self.now.random);
+            message.tries += 1;
+            self.after_wait(wait, Timer::OneWay(message, generation));
+        } else if matches!(self.link, super::Link::Confirming) {
+            self.confirmed();
+        }
+    }
+
+    pub(super) fn on_one_way_due(&mut self, message: OneWay, generation: u32) {
+        if generation == self.connection.generation {
+            self.send_one_way(message, None);
+        }
+    }
+
+    fn on_own_ended(&mut self, number: u64, end: Option<End>, generation: u32) {
+        match end {
+            // Over HTTP+SSE the answer comes on the stream.
+            None => {}
+            Some(End::Accepted(_)) if self.is_sse() => {}
+            Some(End::Status(refused)) => {
+                let had_session = self.connection.has_session();
+                let is_ping =
+                    self.own.iter().any(|(known, own)| *known == number && *own == Own::Ping);
+                if refusal::is_session_loss(&refused, had_session) {
+                    return self.lose_session(generation);
+                }
+                self.take_own(number, None);
+                // Any answer shows that somebody is there.
+                if is_ping {
+                    self.heard = self.now.mono;
+                }
+            }
+            // No answer to a ping: the next ping decides.
+            Some(_) => {
+                let is_ping =
+                    self.own.iter().any(|(known, own)| *known == number && *own == Own::Ping);
+                if !is_ping {
+                    self.take_own(number, None);
+                }
+            }
+        }
+    }
+
+    fn on_sse_stream_ended(&mut self, end: Option<End>) {
+        let end = end.unwrap_or(End::Accepted(200));
+        if matches!(self.link, super::Link::Opening(_)) {
+            return self.on_handshake_ended(&Purpose::Stream, end);
+        }
+        let cause = self.explain("the stream of the remote ended", &end).cause();
+        self.lose_stream(&cause);
+    }
+
+    /// HTTP+SSE: as long as something comes, the answers may come too.
+    fn extend_deadlines(&mut self, exchange: ExchangeId) {
+        if self.connection.stream != Some(exchange) {
+            return;
+        }
+        let Some(wait) = self.settings.answer_wait else { return };
+        let deadline = self.now.mono + wait;
+        let sent = |request: &crate::bridge::pending::Request| {
+            matches!(request.stage, crate::bridge::pending::Stage::Sent(_))
+        };
+        for key in self.requests.keys(sent) {
+            if let Some(request) = self.requests.get_mut(key) {
+                request.deadline = Some(deadline);
+            }
+        }
+    }
+}

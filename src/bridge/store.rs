@@ -1,0 +1,140 @@
+//! The memory on disk: a directory for each endpoint and credential, readable by nobody else.
+
+use std::{
+    fs, io,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    memory::{Memory, Remembered},
+    state::Transport,
+};
+
+/// Where things are remembered. Without a directory nothing is, which is no error.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: Option<PathBuf>,
+    endpoint: String,
+}
+
+impl Store {
+    /// The store for one endpoint under the state directory.
+    pub fn new(root: Option<&Path>, endpoint: &str) -> Self {
+        Store { root: root.map(Path::to_path_buf), endpoint: endpoint.to_owned() }
+    }
+
+    /// The transport that worked the last time.
+    pub fn transport(&self) -> Option<Transport> {
+        let text = fs::read_to_string(self.transport_file()?).ok()?;
+        match text.trim() {
+            "streamable-http" => Some(Transport::StreamableHttp),
+            "http+sse" => Some(Transport::HttpSse),
+            _ => None,
+        }
+    }
+
+    /// Keeps which transport worked.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn keep_transport(&self, transport: Transport) -> io::Result<()> {
+        let text = match transport {
+            Transport::StreamableHttp => "streamable-http\n",
+            Transport::HttpSse => "http+sse\n",
+        };
+        self.transport_file().map_or(Ok(()), |file| write(&file, text))
+    }
+
+    /// What was remembered for this endpoint and credential.
+    pub fn recall(&self, credential: &str) -> Memory {
+        let mut memory = Memory::default();
+        for what in Remembered::ALL {
+            let file = self.memory_file(credential, what);
+            if let Some(Ok(text)) = file.map(fs::read_to_string) {
+                memory.restore(what, text);
+            }
+        }
+        memory
+    }
+
+    /// Keeps an answer; does nothing where it is what is there already.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn remember(&self, credential: &str, what: Remembered, text: &str) -> io::Result<()> {
+        let Some(file) = self.memory_file(credential, what) else { return Ok(()) };
+        if fs::read_to_string(&file).is_ok_and(|known| known == text) {
+            return Ok(());
+        }
+        write(&file, text)
+    }
+
+    fn transport_file(&self) -> Option<PathBuf> {
+        Some(self.root.as_ref()?.join("transports").join(digest(&self.endpoint)))
+    }
+
+    fn memory_file(&self, credential: &str, what: Remembered) -> Option<PathBuf> {
+        let name = digest(&format!("{}\n{credential}", self.endpoint));
+        Some(self.root.as_ref()?.join("answers").join(name).join(format!("{}.json", what.name())))
+    }
+}
+
+/// A file name that says nothing about `text`.
+fn digest(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Replaces a file at once; it and its directory are for the user alone.
+fn write(file: &Path, text: &str) -> io::Result<()> {
+    let directory = file.parent().unwrap_or(Path::new("."));
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)?;
+    // A temporary file is created with mode 0600.
+    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
+    temporary.write_all(text.as_bytes())?;
+    temporary.persist(file)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remembers_for_one_endpoint_and_credential() {
+        let home = tempfile::tempdir().expect("a directory");
+        let store = Store::new(Some(home.path()), "https://h.example/mcp");
+        store.remember("x-api-key:a", Remembered::Initialize, "{\"a\":1}").expect("written");
+        assert_eq!(store.recall("x-api-key:a").initialize.as_deref(), Some("{\"a\":1}"));
+        assert_eq!(store.recall("x-api-key:b").initialize, None);
+        assert_eq!(store.transport(), None);
+        store.keep_transport(Transport::HttpSse).expect("written");
+        assert_eq!(store.transport(), Some(Transport::HttpSse));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().expect("a directory");
+        let store = Store::new(Some(&home.path().join("deep")), "https://h.example/mcp");
+        store.remember("", Remembered::Initialize, "{}").expect("written");
+        let file = store.memory_file("", Remembered::Initialize).expect("a path");
+        let mode =
+            |path: &Path| fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
+        assert_eq!(mode(&file), 0o600);
+        assert_eq!(mode(file.parent().expect("a directory")), 0o700);
+    }
+
+    #[test]
+    fn without_a_home_nothing_is_kept_and_nothing_fails() {
+        let store = Store::new(None, "https://h.example/mcp");
+        store.remember("", Remembered::Initialize, "{}").expect("no error");
+        assert!(store.recall("").initialize.is_none());
+    }
+}

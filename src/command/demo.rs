@@ -1,0 +1,78 @@
+//! `composio-bridge demo`: see the bridge at work without an account or a network.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use serde_json::json;
+
+use crate::{
+    demo::{
+        Options,
+        sandbox::{self, PREFERRED_PORT, Sandbox},
+        script,
+    },
+    error::{Error, Kind},
+};
+
+/// Plays the dialogue, or with `serve` keeps the sandbox running until the process is ended.
+///
+/// # Errors
+/// The step of the dialogue that failed, or that the sandbox could not be started.
+pub fn run(options: Options) -> Result<(), Error> {
+    let executable = std::env::current_exe().map_err(|cause| {
+        Error::new(Kind::Unexpected, "could not find this executable").because(cause.to_string())
+    })?;
+    if options.serve {
+        serve(&executable, options)
+    } else {
+        play(&executable, options)
+    }
+}
+
+fn play(executable: &Path, options: Options) -> Result<(), Error> {
+    let sandbox = Sandbox::start().map_err(no_sandbox)?;
+    let url = sandbox.url(options.transport);
+    script::play(
+        executable,
+        &url,
+        options.transport,
+        &mut io::stdout().lock(),
+    )?;
+    let later = sandbox::url(PREFERRED_PORT, options.transport);
+    say(&format!(
+        "\nTo try it from a client of yours, keep the sandbox running with `demo --serve` and paste\n\
+         this into the client's configuration (for Claude Desktop: claude_desktop_config.json):\n\n{}",
+        snippet(executable, &later)
+    ));
+    Ok(())
+}
+
+fn serve(executable: &Path, options: Options) -> Result<(), Error> {
+    let sandbox = Sandbox::start_preferred().map_err(no_sandbox)?;
+    let url = sandbox.url(options.transport);
+    say(&format!(
+        "The sandbox is at {url} until Ctrl-C. In the client's configuration:\n\n{}",
+        snippet(executable, &url)
+    ));
+    sandbox.run_for_ever();
+    Ok(())
+}
+
+/// The entry for a client's configuration file, in the shape that most clients share.
+fn snippet(executable: &Path, url: &str) -> String {
+    let entry = json!({ "command": executable.display().to_string(), "args": [url] });
+    let file = json!({ "mcpServers": { "sandbox": entry } });
+    format!("{file:#}")
+}
+
+fn no_sandbox(cause: io::Error) -> Error {
+    Error::new(Kind::Unexpected, "could not start the sandbox on 127.0.0.1")
+        .because(cause.to_string())
+}
+
+fn say(text: &str) {
+    // Whoever reads this may have gone away; there is nobody left to tell.
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}

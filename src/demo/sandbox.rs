@@ -1,0 +1,176 @@
+//! The sandbox remote: a small MCP server on loopback, in a thread of its own.
+
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    thread::JoinHandle,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, combinators::BoxBody};
+use hyper::{body::Incoming, server::conn::http1, service::Service, service::service_fn};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::oneshot,
+};
+
+use super::{
+    Transport,
+    handler::{Handler, Shared},
+    http_sse::HttpSse,
+};
+
+/// The port that [`Sandbox::start_preferred`] tries first, so that a configuration pasted into a
+/// client once still fits the next time.
+pub const PREFERRED_PORT: u16 = 7676;
+
+/// A response as both faces of the sandbox give it.
+pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
+
+/// A running sandbox; it stops when this is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sandbox {
+    /// Starts a sandbox on any free port of 127.0.0.1; it accepts connections at return.
+    ///
+    /// # Errors
+    /// What the operating system says when it gives no port or no thread.
+    pub fn start() -> io::Result<Self> {
+        Self::start_on(0)
+    }
+
+    /// The same on [`PREFERRED_PORT`], or on any free port where that one is taken.
+    ///
+    /// # Errors
+    /// As [`Sandbox::start`].
+    pub fn start_preferred() -> io::Result<Self> {
+        Self::start_on(PREFERRED_PORT).or_else(|_| Self::start_on(0))
+    }
+
+    fn start_on(port: u16) -> io::Result<Self> {
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("sandbox".into())
+            .spawn(move || runtime.block_on(serve(listener, stopped)))?;
+        Ok(Sandbox {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// The URL of one of its two faces.
+    pub fn url(&self, transport: Transport) -> String {
+        url(self.address.port(), transport)
+    }
+
+    /// Serves until the process is ended from outside.
+    pub fn run_for_ever(mut self) {
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The URL of a sandbox on `port`.
+pub fn url(port: u16, transport: Transport) -> String {
+    match transport {
+        Transport::Http => format!("http://127.0.0.1:{port}/mcp"),
+        Transport::Sse => format!("http://127.0.0.1:{port}/sse"),
+    }
+}
+
+/// Accepts connections until the other end of `stopped` is gone.
+async fn serve(listener: std::net::TcpListener, mut stopped: oneshot::Receiver<()>) {
+    let Ok(listener) = TcpListener::from_std(listener) else {
+        return;
+    };
+    let faces = Faces::new();
+    loop {
+        tokio::select! {
+            _ = &mut stopped => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => { tokio::spawn(connection(stream, faces.clone())); }
+                // A lack of file descriptors passes; spinning on it would not help.
+                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
+            },
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, faces: Faces) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| {
+        let faces = faces.clone();
+        async move { faces.answer(request).await }
+    });
+    // It ends with an error whenever a client goes away in the middle: nobody to tell.
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+/// The two transports, in front of one [`Shared`] state.
+#[derive(Clone)]
+struct Faces {
+    streamable: TowerToHyperService<StreamableHttpService<Handler, LocalSessionManager>>,
+    http_sse: Arc<HttpSse>,
+}
+
+impl Faces {
+    fn new() -> Self {
+        let shared = Arc::new(Shared::default());
+        let for_sse = shared.clone();
+        let streamable = StreamableHttpService::new(
+            move || Ok(Handler::new(shared.clone())),
+            Arc::default(),
+            StreamableHttpServerConfig::default(),
+        );
+        Faces {
+            streamable: TowerToHyperService::new(streamable),
+            http_sse: Arc::new(HttpSse::new(for_sse)),
+        }
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        match request.uri().path() {
+            "/mcp" => self.streamable.call(request).await,
+            "/sse" | "/messages" => Ok(self.http_sse.answer(request).await),
+            _ => Ok(plain(StatusCode::NOT_FOUND, "try /mcp or /sse")),
+        }
+    }
+}
+
+/// A short answer in plain text.
+pub(super) fn plain(status: StatusCode, text: &'static str) -> Answer {
+    let mut answer = Response::new(Full::from(text).boxed());
+    *answer.status_mut() = status;
+    answer
+}

@@ -1,0 +1,191 @@
+//! Making the HTTP client: certificates, proxies, addresses.
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
+
+use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, Url, cookie::Jar};
+
+use crate::{
+    config::{Config, ProxyChoice},
+    error::{Error, Kind},
+};
+
+/// Whether any connection will be encrypted. Without, no certificate store is loaded, which is
+/// most of what start-up costs.
+pub fn needs_tls(config: &Config) -> bool {
+    let proxy_is_https = match &config.network.proxy {
+        ProxyChoice::Url { url, .. } => url.scheme() == "https",
+        ProxyChoice::System | ProxyChoice::SystemExcept(_) => {
+            !is_loopback(&config.endpoint)
+                && ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| {
+                    std::env::var(name).is_ok_and(|value| value.starts_with("https://"))
+                })
+        }
+        ProxyChoice::None => false,
+    };
+    config.endpoint.scheme() == "https" || proxy_is_https
+}
+
+/// Whether a URL names this machine.
+pub fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Builds the client.
+///
+/// # Errors
+/// A certificate file, the client certificate or the proxy is unusable.
+pub fn build(config: &Config, cookies: &Arc<Jar>, tls: bool) -> Result<reqwest::Client, Error> {
+    if !tls {
+        let builder = plain(config, cookies)?;
+        return builder.tls_backend_preconfigured(no_tls()?).build().map_err(|e| unusable(&e));
+    }
+    // A second installation is refused, and harmless: it would be the same provider.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let encrypted = |extra: Vec<Certificate>| -> Result<ClientBuilder, Error> {
+        let builder = with_identity(plain(config, cookies)?, config)?;
+        Ok(if extra.is_empty() { builder } else { builder.tls_certs_merge(extra) })
+    };
+    let extra = certificates(config)?;
+    if let Ok(client) = encrypted(extra.clone())?.build() {
+        return Ok(client);
+    }
+    // A machine without a certificate store (a bare container) gets the one compiled in.
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+    let roots = roots.iter().filter_map(|der| Certificate::from_der(der).ok()).chain(extra);
+    let builder = with_identity(plain(config, cookies)?, config)?;
+    builder.tls_certs_only(roots).build().map_err(|error| unusable(&error))
+}
+
+/// Everything but TLS.
+fn plain(config: &Config, cookies: &Arc<Jar>) -> Result<ClientBuilder, Error> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .connect_timeout(config.timeouts.connect)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(Duration::from_secs(30))
+        .http2_keep_alive_timeout(Duration::from_secs(10))
+        .http2_keep_alive_while_idle(true);
+    if config.network.cookies {
+        builder = builder.cookie_provider(Arc::clone(cookies));
+    }
+    if config.network.ipv4 {
+        builder = builder.local_address(IpAddr::from(Ipv4Addr::UNSPECIFIED));
+    }
+    with_proxy(builder, config)
+}
+
+fn with_proxy(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, Error> {
+    match &config.network.proxy {
+        ProxyChoice::None => Ok(builder.no_proxy()),
+        ProxyChoice::System | ProxyChoice::SystemExcept(_) if is_loopback(&config.endpoint) => {
+            Ok(builder.no_proxy())
+        }
+        ProxyChoice::System => Ok(builder),
+        ProxyChoice::SystemExcept(hosts) => {
+            let host = config.endpoint.host_str().unwrap_or_default();
+            Ok(if excepted(host, hosts) { builder.no_proxy() } else { builder })
+        }
+        ProxyChoice::Url { url, except } => {
+            let proxy = Proxy::all(url.clone()).map_err(|error| unusable(&error))?;
+            let except = except.as_deref().and_then(NoProxy::from_string);
+            Ok(builder.no_proxy().proxy(proxy.no_proxy(except)))
+        }
+    }
+}
+
+/// Whether a host is in a list as `NO_PROXY` has it: names cover their subdomains, `*` everything.
+fn excepted(host: &str, list: &str) -> bool {
+    list.split(',').map(str::trim).filter(|entry| !entry.is_empty()).any(|entry| {
+        let name = entry.trim_start_matches("*.").trim_start_matches('.');
+        entry == "*"
+            || host == name
+            || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'))
+    })
+}
+
+fn certificates(config: &Config) -> Result<Vec<Certificate>, Error> {
+    let mut all = Vec::new();
+    for path in &config.network.ca_files {
+        let pem = read(path, "certificate file")?;
+        let parsed = Certificate::from_pem_bundle(&pem)
+            .map_err(|error| bad_file(path, "certificate file", &error.to_string()))?;
+        if parsed.is_empty() {
+            return Err(bad_file(path, "certificate file", "it holds no PEM certificate"));
+        }
+        all.extend(parsed);
+    }
+    Ok(all)
+}
+
+fn with_identity(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, Error> {
+    let Some(path) = &config.network.client_cert else { return Ok(builder) };
+    let pem = read(path, "client certificate")?;
+    let identity = Identity::from_pem(&pem).map_err(|_| {
+        bad_file(path, "client certificate", "it does not hold a PEM certificate and private key")
+    })?;
+    Ok(builder.identity(identity))
+}
+
+/// A TLS configuration that trusts nobody, for a client that will never use it.
+fn no_tls() -> Result<rustls::ClientConfig, Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))?;
+    Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
+    std::fs::read(path).map_err(|error| bad_file(path, what, &error.to_string()))
+}
+
+fn bad_file(path: &Path, what: &str, cause: &str) -> Error {
+    Error::new(Kind::Config, format!("could not use the {what} `{}`", path.display()))
+        .because(cause)
+}
+
+fn unusable(error: &reqwest::Error) -> Error {
+    Error::new(Kind::Config, "could not set up the HTTP client")
+        .because(super::client::cause(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exceptions_cover_subdomains_and_nothing_else() {
+        for (host, list, covered) in [
+            ("a.corp.example", "corp.example", true),
+            ("a.corp.example", ".corp.example", true),
+            ("a.corp.example", "*.corp.example, x", true),
+            ("corp.example", "corp.example", true),
+            ("notcorp.example", "corp.example", false),
+            ("h", "*", true),
+            ("h", "", false),
+        ] {
+            assert_eq!(excepted(host, list), covered, "{host} in {list}");
+        }
+    }
+
+    #[test]
+    fn loopback_is_recognised_in_every_spelling() {
+        for (url, loopback) in [
+            ("http://localhost:1/", true),
+            ("http://127.8.8.8/", true),
+            ("http://[::1]:9/", true),
+            ("http://localhost.evil.example/", false),
+            ("http://10.0.0.1/", false),
+        ] {
+            assert_eq!(is_loopback(&Url::parse(url).expect("a URL")), loopback, "{url}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The HTTP client: connections, TLS, proxies, the configured headers, redirects.
+
+use std::{error::Error as _, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use reqwest::{Body, Request, Response, Url, cookie::Jar};
+use secrecy::ExposeSecret;
+use tokio::sync::OnceCell;
+
+use super::{
+    body::{Collected, MESSAGE_LIMIT, Outgoing, Sent},
+    build::{build, needs_tls},
+    event::{End, Refusal},
+    redirect::{self, Redirect},
+};
+use crate::{
+    config::{Config, Timeouts},
+    error::{Error, Kind},
+};
+
+/// How much of an error response is read, in bytes.
+const REFUSAL_LIMIT: usize = 64 * 1024;
+
+/// Makes requests to one endpoint.
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    headers: HeaderMap,
+    timeouts: Timeouts,
+}
+
+/// A [`Client`] that is being made while the first message is read: building TLS takes
+/// milliseconds, and a key command may take seconds.
+#[derive(Clone)]
+pub struct Connector {
+    config: Arc<Config>,
+    cookies: Arc<Jar>,
+    key: Arc<OnceCell<Option<HeaderValue>>>,
+    client: Arc<OnceCell<Result<Client, Error>>>,
+}
+
+impl Connector {
+    /// Prepares connections as `config` says; nothing happens yet.
+    pub fn new(config: Arc<Config>) -> Self {
+        Connector { config, cookies: Arc::default(), key: Arc::default(), client: Arc::default() }
+    }
+
+    /// The client, made on the first call.
+    ///
+    /// # Errors
+    /// A file of certificates or the key's command is unusable, or the proxy is.
+    pub async fn client(&self) -> Result<&Client, Error> {
+        if let Some(made) = self.client.get() {
+            return made.as_ref().map_err(Clone::clone);
+        }
+        let made = self.client.get_or_init(|| self.make()).await;
+        made.as_ref().map_err(Clone::clone)
+    }
+
+    /// The same with new connections: the old ones may lead nowhere. Exchanges under way keep
+    /// theirs; cookies and the key stay.
+    pub fn renewed(&self) -> Self {
+        Connector { client: Arc::default(), ..self.clone() }
+    }
+
+    /// The credential headers as one text, to tell what was remembered for whom.
+    pub async fn credential(&self) -> String {
+        let Ok(client) = self.client().await else { return String::new() };
+        let mut lines: Vec<String> = client
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}:{}", String::from_utf8_lossy(value.as_bytes())))
+            .collect();
+        lines.sort();
+        lines.join("\n")
+    }
+
+    async fn make(&self) -> Result<Client, Error> {
+        let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?.clone();
+        let (config, cookies) = (Arc::clone(&self.config), Arc::clone(&self.cookies));
+        let http = if needs_tls(&config) {
+            tokio::task::spawn_blocking(move || build(&config, &cookies, true))
+                .await
+                .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))??
+        } else {
+            build(&config, &cookies, false)?
+        };
+        let mut headers: HeaderMap = self.config.headers.iter().cloned().collect();
+        if let Some(key) = key {
+            headers.insert(HeaderName::from_static("x-api-key"), key);
+        }
+        let agent = concat!("composio-bridge/", env!("CARGO_PKG_VERSION"));
+        headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
+        Ok(Client {
+            http,
+            endpoint: self.config.endpoint.clone(),
+            headers,
+            timeouts: self.config.timeouts.clone(),
+        })
+    }
+}
+
+impl Client {
+    /// The endpoint's URL.
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The limits on waiting.
+    pub fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// A copy of the configured headers, to add an exchange's own to.
+    pub fn headers(&self) -> HeaderMap {
+        self.headers.clone()
+    }
+
+    /// Sends a request and follows redirects within the origin, with method and body kept.
+    ///
+    /// # Errors
+    /// The end of the exchange, where no successful response came.
+    pub async fn send(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<(Bytes, Sent)>,
+    ) -> Result<Response, End> {
+        let mut target = url;
+        for _ in 0..=redirect::LIMIT {
+            let mut request = Request::new(method.clone(), target.clone());
+            *request.headers_mut() = headers.clone();
+            if let Some((bytes, sent)) = &body {
+                *request.body_mut() = Some(Body::wrap(Outgoing::new(bytes.clone(), sent.clone())));
+            }
+            let sent = body.as_ref().map(|(_, sent)| sent);
+            let response = self.execute(request, sent).await?;
+            if !is_redirect(response.status()) {
+                return self.accept(response).await;
+            }
+            let location = response.headers().get(header::LOCATION);
+            let location = location.and_then(|value| value.to_str().ok());
+            target = match redirect::decide(&target, location) {
+                Redirect::Follow(next) => next,
+                Redirect::Foreign(origin) => return Err(End::Redirected(origin)),
+                Redirect::Broken => {
+                    return Err(End::Malformed("a redirect without a usable Location".to_owned()));
+                }
+            };
+        }
+        Err(End::Malformed(format!("more than {} redirects", redirect::LIMIT)))
+    }
+
+    async fn execute(&self, request: Request, sent: Option<&Sent>) -> Result<Response, End> {
+        let response = self.http.execute(request);
+        let outcome = match self.timeouts.headers {
+            None => response.await,
+            Some(limit) => match tokio::time::timeout(limit, response).await {
+                Ok(outcome) => outcome,
+                Err(_) => return Err(End::Silent(limit)),
+            },
+        };
+        outcome.map_err(|error| {
+            let unsent = error.is_connect() || sent.is_some_and(|sent| !sent.get());
+            let text = cause(&error);
+            if unsent || was_refused_unprocessed(&error) {
+                End::Unsent(text)
+            } else {
+                End::Broken(text)
+            }
+        })
+    }
+
+    async fn accept(&self, mut response: Response) -> Result<Response, End> {
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        let mut refusal = Refusal {
+            status: status.as_u16(),
+            retry_after: retry_after(response.headers()),
+            content_type: media_type(response.headers()),
+            body: Bytes::new(),
+        };
+        let mut body = Collected::default();
+        let read = async {
+            while let Ok(Some(chunk)) = response.chunk().await {
+                let room = REFUSAL_LIMIT - body.len();
+                body.push(chunk.slice(..chunk.len().min(room)));
+                if body.len() == REFUSAL_LIMIT {
+                    break;
+                }
+            }
+        };
+        // The status is what matters: a body that does not come must not hide it.
+        let _ = tokio::time::timeout(Duration::from_secs(5), read).await;
+        refusal.body = body.finish();
+        Err(End::Status(Box::new(refusal)))
+    }
+
+    /// Reads a whole response body.
+    ///
+    /// # Errors
+    /// The end of the exchange: broken, silent for too long, or too large.
+    pub async fn read(&self, mut response: Response) -> Result<Bytes, End> {
+        let mut body = Collected::expecting(response.content_length());
+        loop {
+            let chunk = match self.timeouts.body {
+                None => response.chunk().await,
+                Some(limit) => match tokio::time::timeout(limit, response.chunk()).await {
+                    Ok(chunk) => chunk,
+                    Err(_) => return Err(End::Silent(limit)),
+                },
+            };
+            let Some(chunk) = chunk.map_err(|error| End::Broken(cause(&error)))? else {
+                return Ok(body.finish());
+            };
+            if !body.push(chunk) {
+                let limit = MESSAGE_LIMIT / (1024 * 1024);
+                return Err(End::Malformed(format!("an answer larger than {limit} MiB")));
+            }
+        }
+    }
+}
+
+/// The deepest cause of an HTTP error, which is the one that says something to a person; never
+/// with the URL, whose query may be secret.
+pub fn cause(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    while let Some(next) = deepest.source() {
+        deepest = next;
+    }
+    match deepest.downcast_ref::<reqwest::Error>() {
+        Some(_) if error.is_timeout() => "timed out".to_owned(),
+        Some(_) => "the HTTP exchange failed".to_owned(),
+        None => deepest.to_string(),
+    }
+}
+
+/// HTTP/2 lets a server say that it never looked at a request (RFC 9113, 6.8 and 8.7).
+fn was_refused_unprocessed(error: &reqwest::Error) -> bool {
+    let mut source = error.source();
+    while let Some(next) = source {
+        if let Some(h2) = next.downcast_ref::<h2::Error>() {
+            let reason = h2.reason();
+            return h2.is_remote()
+                && (h2.is_go_away() && reason == Some(h2::Reason::NO_ERROR)
+                    || h2.is_reset() && reason == Some(h2::Reason::REFUSED_STREAM));
+        }
+        source = next.source();
+    }
+    false
+}
+
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// The media type of a response, lower case, without parameters.
+pub fn media_type(headers: &HeaderMap) -> String {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), as a wait from now.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
+}
+
+async fn resolve_key(config: &Config) -> Result<Option<HeaderValue>, Error> {
+    let Some(source) = &config.key else { return Ok(None) };
+    let key = source.resolve().await?;
+    let mut value = HeaderValue::from_str(key.expose_secret().trim()).map_err(|_| {
+        Error::new(Kind::Config, "the API key has characters that no HTTP header can hold")
+    })?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}

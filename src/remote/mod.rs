@@ -1,0 +1,17 @@
+//! The HTTP side: moving messages, and reporting how it went.
+//!
+//! [`client`] makes the connections; [`streamable_http`] and [`http_sse`] are the two transports,
+//! alike in shape: an exchange is started, its [`event`]s come back, and neither retries nor
+//! decides anything. What to make of an end is decided in `bridge`, with the words of
+//! [`refusal`] and the rules of [`backoff`] and [`redirect`].
+
+pub mod backoff;
+pub mod body;
+pub mod build;
+pub mod client;
+pub mod event;
+pub mod http_sse;
+pub mod redirect;
+pub mod refusal;
+pub mod sse;
+pub mod streamable_http;

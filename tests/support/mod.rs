@@ -1,0 +1,17 @@
+//! The test house: a scripted remote, a proxy that cuts, and the real executable on a leash.
+//!
+//! Everything here blocks with a generous deadline on an event; nothing sleeps for a fixed time.
+
+pub mod bridge;
+pub mod cut;
+pub mod http;
+pub mod json;
+pub mod net;
+pub mod remote;
+pub mod server;
+
+use std::time::Duration;
+
+/// How long anything awaited may take before the test fails. Generous, because it is only ever
+/// used up by a failure.
+pub const DEADLINE: Duration = Duration::from_secs(30);
