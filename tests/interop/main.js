@@ -32,7 +32,10 @@ async function runPair(pair) {
     await runCells(pair, { client, wire, dialect: pair.dialect });
   } catch (error) {
     report("FAIL", "connect", error.message, wire.lines());
-    for (const name of Object.keys(cells).slice(1)) report("FAIL", name, "not connected");
+    for (const name of Object.keys(cells).slice(1)) {
+      const reason = pair.cannot[name];
+      report(reason ? "n/a" : "FAIL", name, reason ?? "not connected");
+    }
   } finally {
     await wire.close();
     await server.stop();
