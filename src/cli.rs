@@ -8,9 +8,9 @@ pub mod value;
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::Strategy;
+use crate::{config::Strategy, demo::Transport};
 use value::{CommandLine, Level, PositiveSeconds, Seconds};
 
 const EXAMPLES: &str = "\
@@ -84,21 +84,12 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct Demo {
     /// The transport between the bridge and the sandbox
-    #[arg(long, value_enum, value_name = "TRANSPORT", default_value_t = DemoTransport::Http)]
-    pub transport: DemoTransport,
+    #[arg(long, value_enum, value_name = "TRANSPORT", default_value_t)]
+    pub transport: Transport,
 
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]
     pub serve: bool,
-}
-
-/// The transports that the sandbox speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum DemoTransport {
-    /// Streamable HTTP
-    Http,
-    /// HTTP+SSE of protocol version 2024-11-05
-    Sse,
 }
 
 /// What one source says about the bridge; `None` or empty where it is silent.

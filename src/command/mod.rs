@@ -1,37 +1,26 @@
-//! The subcommands, a file each.
+//! The subcommands, a file each, and the one that needs no name: bridging.
 
 pub mod demo;
 
 use crate::{
     bridge,
-    cli::{self, Cli, Command, DemoTransport},
+    cli::{Cli, Command},
     config::{Config, environment::Environment},
-    demo::{Options, Transport},
     error::Error,
     logging,
 };
 
-/// Does what the command line asks for; without a subcommand that is bridging.
+/// Does what the command line says.
 ///
 /// # Errors
-/// What kept it from being done, for stderr and the exit code.
+/// Wrong configuration, or whatever the command could not do.
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
-        Some(Command::Demo(arguments)) => demo::run(options(&arguments)),
-        None => bridge(cli),
+        Some(Command::Demo(ref options)) => demo::run(options.into()),
+        None => {
+            let config = Config::load(cli, &Environment::of_process())?;
+            logging::start(&config.log);
+            bridge::run(config)
+        }
     }
-}
-
-fn bridge(cli: Cli) -> Result<(), Error> {
-    let config = Config::load(cli, &Environment::of_process())?;
-    logging::start(&config.log);
-    bridge::run(config)
-}
-
-fn options(arguments: &cli::Demo) -> Options {
-    let transport = match arguments.transport {
-        DemoTransport::Http => Transport::Http,
-        DemoTransport::Sse => Transport::Sse,
-    };
-    Options { transport, serve: arguments.serve }
 }
