@@ -5,8 +5,16 @@ mod support;
 
 mod awkward;
 mod bytes;
+mod cli;
+mod ending;
 mod faults_both;
+mod faults_http;
+mod faults_sse;
 mod local;
 mod sse;
+mod startup;
 mod streamable;
 mod support_works;
+
+mod conformant;
+mod demo;

@@ -453,6 +453,13 @@ impl Call<'_> {
         stream.map(|stream| stream.send(frame));
     }
 
+    /// Puts this message on the session's stream and leaves the POST to the test.
+    pub fn only_stream(&mut self, message: impl AsRef<[u8]>) {
+        let accepted = std::mem::replace(&mut self.accepted, true);
+        self.on_stream(event(None, message.as_ref()));
+        self.accepted = accepted;
+    }
+
     /// 202, once.
     pub fn accept(&mut self) {
         if !self.accepted {
