@@ -141,7 +141,12 @@ fn the_process_ends_in_every_state_before_the_handshake() {
                     None => bridge.close_stdin(),
                 }
                 let status = bridge.await_exit(PROMPT);
-                assert_eq!(status.code(), Some(0), "{face:?} {said_hello} {signal:?}: {}", bridge.stderr());
+                assert_eq!(
+                    status.code(),
+                    Some(0),
+                    "{face:?} {said_hello} {signal:?}: {}",
+                    bridge.stderr()
+                );
                 bridge.finish();
             }
         }
@@ -250,7 +255,8 @@ fn orphaned(prepare: impl Fn(&Server, &mut Bridge)) {
     });
     // The shell must not exec its last command: it waits for it.
     let script = r#"exec 3<&0; "$@" <&3 & echo "pid $!" >&2; wait"#;
-    let mut bridge = Bridge::to(server.endpoint()).through(&["/bin/sh", "-c", script, "sh"]).spawn();
+    let mut bridge =
+        Bridge::to(server.endpoint()).through(&["/bin/sh", "-c", script, "sh"]).spawn();
     prepare(&server, &mut bridge);
     let pid: i32 = bridge.stderr().trim_start_matches("pid ").trim().parse().expect("a process id");
     let pid = Pid::from_raw(pid).expect("a process id");
