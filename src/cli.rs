@@ -37,7 +37,8 @@ Configuration file:
   the command line, the environment, the profile, the top of the file, in this order.
 
 Exit codes:
-  0 the client ended the conversation, 2 wrong usage, 3 wrong configuration, 1 anything else";
+  0 the client ended the conversation, 2 wrong usage, 3 wrong configuration, 4 not authorized,
+  5 the remote server failed, 1 anything else";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -99,6 +100,10 @@ pub struct Settings {
 
     /// The port of mcp-remote's sign-in page; accepted, not used
     pub callback_port: Option<String>,
+
+    /// What else stands there, to be told apart from a subcommand.
+    #[arg(hide = true)]
+    pub surplus: Vec<String>,
 
     /// Which transports to try, in which order [default: http-first]
     #[arg(long, value_enum, value_name = "STRATEGY", help_heading = "Connection")]
@@ -258,11 +263,32 @@ pub enum HeaderSource {
 /// # Errors
 /// clap's own, which also carry `--help` and `--version`.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
-    let mut matches = Cli::command().try_get_matches_from(argv::prepare(args))?;
+    let parsed = Cli::command().try_get_matches_from(argv::prepare(args));
+    let mut matches = parsed.map_err(without_values)?;
     let order = header_order(&matches);
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.settings.headers_in_order = order;
     Ok(cli)
+}
+
+/// Leaves out what was typed, but for the names of flags: a value in the wrong place may be a key.
+fn without_values(mut error: clap::Error) -> clap::Error {
+    use clap::error::{ContextKind, ContextValue};
+    let hidden = || ContextValue::String("…".into());
+    for kind in [ContextKind::InvalidValue, ContextKind::InvalidSubcommand] {
+        if error.get(kind).is_some() {
+            error.insert(kind, hidden());
+        }
+    }
+    if let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg)
+        && error.kind() == clap::error::ErrorKind::UnknownArgument
+    {
+        let name = argument.split([':', '=', ' ']).next().filter(|name| name.starts_with('-'));
+        let name = name.map_or_else(hidden, |name| ContextValue::String(name.to_owned()));
+        error.insert(ContextKind::InvalidArg, name);
+        error.remove(ContextKind::Suggested);
+    }
+    error
 }
 
 /// The header options of one source, first to last.

@@ -1,27 +1,36 @@
-//! The process edge: parse, run, exit code.
+//! The process edge: read the command line, do it, say how it went.
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use composio_bridge::{cli, command};
 
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os().collect()) {
         Ok(cli) => cli,
-        // Help and the version are errors to clap, but not to a person.
-        Err(told) => {
-            let _ = told.print();
-            return ExitCode::from(if told.use_stderr() { 2 } else { 0 });
-        }
+        Err(outcome) => return usage(&outcome),
     };
+    let silent = cli.settings.silent == Some(true);
     match command::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A closed stderr changes nothing about the error.
-            let _ = std::io::Write::write_fmt(
-                &mut std::io::stderr(),
-                format_args!("{}\n", error.report()),
-            );
+            if !silent {
+                say(&error.report());
+            }
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Help and version on stdout, a mistake on stderr.
+fn usage(outcome: &clap::Error) -> ExitCode {
+    // Where nobody reads there is nobody to tell.
+    let _ = outcome.print();
+    ExitCode::from(if outcome.use_stderr() { 2 } else { 0 })
+}
+
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
 }

@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use serde_json::json;
+use serde_json::Value;
 
 use crate::{
     demo::{
@@ -53,9 +53,12 @@ fn serve(executable: &Path, options: Options) -> Result<(), Error> {
 
 /// The entry for a client's configuration file, in the shape that most clients share.
 fn snippet(executable: &Path, url: &str) -> String {
-    let entry = json!({ "command": executable.display().to_string(), "args": [url] });
-    let file = json!({ "mcpServers": { "sandbox": entry } });
-    format!("{file:#}")
+    let command = Value::from(executable.display().to_string());
+    let url = Value::from(url);
+    format!(
+        "{{\n  \"mcpServers\": {{\n    \"sandbox\": {{\n      \"command\": {command},\n      \
+         \"args\": [{url}]\n    }}\n  }}\n}}"
+    )
 }
 
 fn no_sandbox(cause: io::Error) -> Error {

@@ -1,4 +1,4 @@
-//! The subcommands, a file each, and the one that needs no name: bridging.
+//! The subcommands, a file each.
 
 pub mod demo;
 
@@ -10,17 +10,19 @@ use crate::{
     logging,
 };
 
-/// Does what the command line says.
+/// Does what the command line asks for; without a subcommand that is bridging.
 ///
 /// # Errors
-/// Wrong configuration, or whatever the command could not do.
+/// What kept it from being done, for stderr and the exit code.
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
-        Some(Command::Demo(ref options)) => demo::run(options.into()),
-        None => {
-            let config = Config::load(cli, &Environment::of_process())?;
-            logging::start(&config.log);
-            bridge::run(config)
-        }
+        Some(Command::Demo(options)) => demo::run((&options).into()),
+        None => bridge(cli),
     }
+}
+
+fn bridge(cli: Cli) -> Result<(), Error> {
+    let config = Config::load(cli, &Environment::of_process())?;
+    logging::start(&config.log);
+    bridge::run(config)
 }

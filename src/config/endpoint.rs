@@ -24,7 +24,11 @@ pub(super) fn parse(text: &str, allow_http: bool, kind: Kind) -> Result<Url, Err
     }
     let url = Url::parse(text).map_err(|cause| {
         unusable(kind)
-            .because(cause.to_string())
+            .because(if text.contains("://") {
+                cause.to_string()
+            } else {
+                "it does not begin with https://".to_owned()
+            })
             .hint("give the whole URL, such as `https://mcp.example.com/mcp`")
     })?;
     if !matches!(url.scheme(), "http" | "https") {

@@ -60,6 +60,7 @@ impl Config {
     /// value that could be secret.
     pub fn load(cli: Cli, env: &Environment) -> Result<Config, Error> {
         let mut warnings = Vec::new();
+        check_surplus(&cli.settings)?;
         let sources = Sources::read(cli, env, &mut warnings)?;
         let (headers, more) = sources.headers(env)?;
         warnings.extend(more);
@@ -67,7 +68,6 @@ impl Config {
         let key = sources.key();
         let settings = sources.merged();
         let endpoint = endpoint_of(&settings, url_kind)?;
-        check_port(&settings)?;
 
         let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
         let named = credential::is_named(&headers, &endpoint, base.as_ref())?;
@@ -201,13 +201,14 @@ fn endpoint_of(settings: &Settings, kind: Kind) -> Result<Url, Error> {
 }
 
 /// The port is of no use here, but a word in its place is a mistake, and may be a secret.
-fn check_port(settings: &Settings) -> Result<(), Error> {
-    match settings.callback_port.as_deref().map(str::parse::<u16>) {
-        Some(Err(_)) => Err(Error::new(Kind::Usage, "there is an argument too many after the URL")
-            .because("only a port number, 0 to 65535, can stand there")
-            .hint("a value with spaces needs quotes: `--header 'Name: some value'`")),
-        _ => Ok(()),
+fn check_surplus(flags: &Settings) -> Result<(), Error> {
+    let port = flags.callback_port.as_deref().map(str::parse::<u16>);
+    if flags.surplus.is_empty() && !matches!(port, Some(Err(_))) {
+        return Ok(());
     }
+    Err(Error::new(Kind::Usage, "there is an argument too many after the URL")
+        .because("only a port number, 0 to 65535, can stand there")
+        .hint("a value with spaces needs quotes: `--header 'Name: some value'`"))
 }
 
 fn timeouts(settings: &Settings) -> Timeouts {

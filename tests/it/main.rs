@@ -14,3 +14,6 @@ mod sse;
 mod startup;
 mod streamable;
 mod support_works;
+
+mod conformant;
+mod demo;

@@ -3,7 +3,11 @@
 use bytes::Bytes;
 
 use super::{Action, Held, Link, Own, State, Timer, Transport, link::Opening};
-use crate::{bridge::pending::Stage, error::Kind, message::one_line};
+use crate::{
+    bridge::pending::{Key, MAX_REPEATS, Request, Stage},
+    error::Kind,
+    message::one_line,
+};
 
 /// How long a new session is waited for to take in what the old one knew.
 const REPLAY: u64 = 10_000;
@@ -43,18 +47,26 @@ impl State {
 
     /// HTTP+SSE: with the stream every answer is gone that was to come on it.
     fn settle_lost_answers(&mut self, cause: &str) {
-        for key in self.requests.keys(|request| matches!(request.stage, Stage::Sent(_))) {
-            let Some(request) = self.requests.get_mut(key) else { continue };
-            if request.method.is_repeatable()
-                && request.repeats < crate::bridge::pending::MAX_REPEATS
-            {
-                request.repeats += 1;
-                self.hold(key);
-            } else if let Some(request) = self.requests.get(key) {
-                let error = self.outcome_unknown(request, Kind::SessionLost, cause);
-                self.fail(key, &error);
-            }
+        // A POST that has no response yet may still be refused, and then did not run.
+        let is_accepted = |request: &Request| match &request.stage {
+            Stage::Sent(exchange) => !self.exchanges.contains_key(exchange),
+            _ => false,
+        };
+        for key in self.requests.keys(is_accepted) {
+            self.settle_lost_answer(key, cause);
         }
+    }
+
+    /// HTTP+SSE: the answer to an accepted request will not come.
+    pub(super) fn settle_lost_answer(&mut self, key: Key, cause: &str) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        if request.method.is_repeatable() && request.repeats < MAX_REPEATS {
+            request.repeats += 1;
+            return self.hold_or_submit(key);
+        }
+        let Some(request) = self.requests.get(key) else { return };
+        let error = self.outcome_unknown(request, Kind::SessionLost, cause);
+        self.fail(key, &error);
     }
 
     /// Tells a new session what the old one knew (LH-52).

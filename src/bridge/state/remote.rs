@@ -88,7 +88,12 @@ impl State {
                 self.fail(*key, &error);
             }
             Purpose::Initialize => self.on_handshake_ended(purpose, End::Malformed(cause)),
-            _ => self.act(Action::Warn(format!("ignored a message of the remote: it is {why}"))),
+            Purpose::OneWay(_) | Purpose::Initialized(_) | Purpose::Own(_) => {
+                debug!(why, "ignored the body of an answer that needs none");
+            }
+            Purpose::Listen | Purpose::Stream => {
+                self.act(Action::Warn(format!("ignored a message of the remote: it is {why}")));
+            }
         }
     }
 

@@ -87,7 +87,8 @@ impl State {
         let Some(request) = self.requests.get(key) else { return };
         let is_resume = matches!(request.stage, Stage::Resuming(_));
         match end {
-            End::Accepted(_) if self.connection.transport == Transport::HttpSse => {}
+            End::Accepted(_) if self.is_sse() && generation == self.connection.generation => {}
+            End::Accepted(_) if self.is_sse() => self.settle_lost_answer(key, "the stream ended"),
             End::Accepted(status) => {
                 let text = format!("HTTP {status} without an answer");
                 self.fail_as(key, Kind::Protocol, &text);
@@ -189,7 +190,7 @@ impl State {
         }
     }
 
-    fn hold_or_submit(&mut self, key: Key) {
+    pub(super) fn hold_or_submit(&mut self, key: Key) {
         if self.link.is_usable() {
             self.submit(key);
         } else {
