@@ -45,7 +45,7 @@ pub(super) fn load(
     };
     let text = match fs::read_to_string(&path) {
         Ok(text) => text,
-        Err(cause) if cause.kind() == io::ErrorKind::NotFound && named.is_none() => {
+        Err(cause) if named.is_none() && is_absence(cause.kind()) => {
             return absent(profile, &format!("{} does not exist", path.display()));
         }
         Err(cause) => {
@@ -60,6 +60,11 @@ pub(super) fn load(
     }
     file.path = Some(path);
     Ok(file)
+}
+
+/// A home that is no directory holds no file either.
+fn is_absence(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 fn absent(profile: Option<&str>, why: &str) -> Result<File, Error> {

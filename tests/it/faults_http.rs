@@ -210,7 +210,8 @@ fn events_that_are_no_messages_are_skipped() {
         http.event(json::result(id, r#"{"survived":true}"#)).end();
     });
     bridge.call("1", "odd");
-    assert_eq!(bridge.answer_to("1")["result"]["survived"], true);
+    let answer = bridge.answer_to("1");
+    assert_eq!(answer["result"]["survived"], true, "{answer}");
     bridge.call_works("2");
     bridge.end();
 }
@@ -246,7 +247,7 @@ fn every_legal_spelling_of_an_event_stream_is_understood_however_it_is_cut_into_
         http.end();
     });
     let mut id = 0;
-    for which in 0..spellings("", "").len() {
+    for which in 0..spellings("x", "x").len() {
         for size in [1, 3, 10_000] {
             id += 1;
             let answer = json::result(&id.to_string(), r#"{"text":"日本😀"}"#);

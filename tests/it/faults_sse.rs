@@ -76,7 +76,8 @@ fn events_that_are_no_messages_are_skipped() {
         call.echo();
     });
     bridge.call("1", "odd");
-    assert_eq!(bridge.answer_to("1")["result"]["content"][0]["text"], "odd");
+    let answer = bridge.answer_to("1");
+    assert_eq!(answer["result"]["content"][0]["text"], "odd", "{answer}");
     bridge.end();
 }
 
@@ -165,7 +166,7 @@ fn every_legal_spelling_of_an_event_is_understood_however_it_is_cut_into_chunks(
         bytes.chunks(size as usize).for_each(|piece| call.on_stream(piece.to_vec()));
     });
     let mut bridge = connected(&server);
-    for which in 0..spellings("").len() {
+    for which in 0..spellings("x").len() {
         for size in [1, 3, 10_000] {
             let id = format!("\"{which}-{size}\"");
             bridge.send(json::request(

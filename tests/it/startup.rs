@@ -27,6 +27,13 @@ fn initialize(bridge: &mut Bridge) -> serde_json::Value {
     answer
 }
 
+/// Asks for the tools, as clients do at once, and gets none while the remote is away.
+fn no_tools_yet(bridge: &mut Bridge) {
+    bridge.send(json::request("\"early\"", "tools/list", "{}"));
+    let answer = bridge.answer_to("\"early\"");
+    assert_eq!(answer["result"]["tools"], serde_json::json!([]), "{answer}");
+}
+
 /// A run that fills the memory of `home`: the handshake and the three lists.
 fn remember(face: Face, server: &Server, home: &Path) {
     let mut bridge = soon(face, server).home(home).spawn();
@@ -84,13 +91,12 @@ fn a_client_that_started_first_works_once_the_remote_is_there_and_hears_of_the_l
         server.stop();
         let mut bridge = soon(face, &server).spawn();
         initialize(&mut bridge);
+        no_tools_yet(&mut bridge);
         bridge.call("1", "patient");
         server.start_again();
         assert_eq!(bridge.answer_to("1")["result"]["content"][0]["text"], "patient", "{face:?}");
         assert_eq!(server.executions("patient"), 1);
-        for kind in ["tools", "prompts", "resources"] {
-            bridge.incoming(&format!("notifications/{kind}/list_changed"));
-        }
+        bridge.incoming("notifications/tools/list_changed");
         bridge.send(json::request("2", "tools/list", "{}"));
         assert_eq!(bridge.answer_to("2")["result"]["tools"][0]["name"], "echo");
         assert_eq!(server.sessions_opened(), 1);
@@ -113,6 +119,7 @@ fn a_remote_that_is_slow_answers_late_and_the_client_has_one_answer() {
         let mut bridge = soon(face, &server).spawn();
         let answer = initialize(&mut bridge);
         assert!(answer["result"]["instructions"].is_string(), "{face:?} {answer}");
+        no_tools_yet(&mut bridge);
         gate.open();
         bridge.incoming("notifications/tools/list_changed");
         bridge.call_works("1");
@@ -262,7 +269,8 @@ fn damaged_memory_is_as_good_as_none() {
     server.stop();
     files_below(home.path()).iter().for_each(|file| fs::write(file, "{}").expect("writable"));
     let mut bridge = soon(Face::Http, &server).home(home.path()).spawn();
-    assert!(initialize(&mut bridge)["result"]["instructions"].is_string());
+    let answer = initialize(&mut bridge);
+    assert!(answer["result"]["instructions"].is_string(), "{answer}");
     bridge.end();
 }
 
@@ -295,6 +303,7 @@ fn down_for_twenty_seconds(face: Face) {
     let start = Instant::now();
     initialize(&mut bridge);
     assert!(start.elapsed() < Duration::from_secs(9), "{face:?}: too late for a client");
+    no_tools_yet(&mut bridge);
     // The row itself: the remote is away for twenty seconds.
     thread::sleep(Duration::from_secs(20).saturating_sub(start.elapsed()));
     bridge.call("1", "after");

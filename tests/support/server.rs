@@ -67,9 +67,20 @@ struct Core {
     rules: Mutex<Vec<Arc<Rule>>>,
 }
 
+/// The writing end of a session's stream, numbered so that an old one cannot be taken for its
+/// successor.
+#[derive(Clone)]
+struct Stream {
+    number: usize,
+    frames: Sender<Frame>,
+}
+
 #[derive(Default)]
 struct State {
-    sessions: HashMap<String, Option<Sender<Frame>>>,
+    sessions: HashMap<String, Option<Stream>>,
+    /// Streams of forgotten sessions, still open.
+    orphans: Vec<Stream>,
+    streams_opened: usize,
     newest: String,
     opened: usize,
     streams_left: usize,
@@ -134,11 +145,18 @@ impl Server {
         self
     }
 
-    /// Forgets all sessions, as a restart does; their streams end.
+    /// Forgets all sessions and ends their streams.
     pub fn forget_sessions(&self) {
         for (_, stream) in lock(&self.core.state).sessions.drain() {
-            stream.map(|stream| stream.send(Frame::End));
+            stream.map(|stream| stream.frames.send(Frame::End));
         }
+    }
+
+    /// Forgets all sessions; their streams stay open and silent.
+    pub fn forget_sessions_quietly(&self) {
+        let mut state = lock(&self.core.state);
+        let streams: Vec<_> = state.sessions.drain().filter_map(|(_, stream)| stream).collect();
+        state.orphans.extend(streams);
     }
 
     /// Closes the port and every connection, and forgets the sessions.
@@ -157,12 +175,16 @@ impl Server {
         self.frame(Frame::Raw(event(None, message.as_ref())));
     }
 
-    /// Does this to the newest session's stream, waiting for the stream if need be.
+    /// Does this to the newest session's stream, waiting for the stream if need be. After an end
+    /// or a reset the next frame waits for the next stream.
     pub fn frame(&self, frame: Frame) {
+        let last = !matches!(frame, Frame::Raw(_));
         let stream = await_some(&self.core.state, &self.core.changed, DEADLINE, |state| {
-            state.sessions.get(&state.newest)?.clone()
+            let newest = state.newest.clone();
+            let stream = state.sessions.get_mut(&newest)?;
+            if last { stream.take() } else { stream.clone() }
         });
-        let _ = stream.expect("the client never opened a stream").send(frame);
+        let _ = stream.expect("the client never opened a stream").frames.send(frame);
     }
 
     /// The newest session's id, once there are `n` sessions.
@@ -255,8 +277,8 @@ impl Core {
             return self.lost(exchange);
         }
         exchange.sse(&[]);
-        let frames = self.open_stream(&session);
-        self.stream(&session, &frames, exchange);
+        let opened = self.open_stream(&session);
+        self.stream(&session, opened, exchange);
     }
 
     fn http_delete(&self, request: &Request, exchange: &mut Exchange) {
@@ -269,9 +291,9 @@ impl Core {
 
     fn sse_get(self: &Arc<Self>, exchange: &mut Exchange) {
         let session = self.new_session();
-        let frames = self.open_stream(&session);
+        let opened = self.open_stream(&session);
         exchange.sse(&[]).chunk(format!("event: endpoint\ndata: /messages?sid={session}\n\n"));
-        self.stream(&session, &frames, exchange);
+        self.stream(&session, opened, exchange);
         lock(&self.state).sessions.remove(&session);
     }
 
@@ -293,15 +315,20 @@ impl Core {
         id
     }
 
-    fn open_stream(&self, session: &str) -> Receiver<Frame> {
+    fn open_stream(&self, session: &str) -> (usize, Receiver<Frame>) {
         let (sender, frames) = channel();
-        lock(&self.state).sessions.insert(session.to_owned(), Some(sender));
+        let mut state = lock(&self.state);
+        state.streams_opened += 1;
+        let number = state.streams_opened;
+        let stream = Stream { number, frames: sender };
+        state.sessions.insert(session.to_owned(), Some(stream));
         self.changed.notify_all();
-        frames
+        (number, frames)
     }
 
     /// Writes the frames until the stream or the client ends.
-    fn stream(&self, session: &str, frames: &Receiver<Frame>, exchange: &mut Exchange) {
+    fn stream(&self, session: &str, opened: (usize, Receiver<Frame>), exchange: &mut Exchange) {
+        let (number, frames) = opened;
         while !exchange.over() {
             match frames.recv_timeout(Duration::from_millis(10)) {
                 Ok(Frame::Raw(bytes)) => _ = exchange.chunk(bytes),
@@ -316,7 +343,7 @@ impl Core {
             }
         }
         if let Some(stream) = lock(&self.state).sessions.get_mut(session) {
-            *stream = None;
+            stream.take_if(|stream| stream.number == number);
         }
     }
 
@@ -414,8 +441,10 @@ impl Call<'_> {
 
     /// Counts an execution; HTTP+SSE also says 202 now, as such servers do.
     pub fn executed(&mut self) {
-        if self.core.face == Face::Sse {
-            self.accept();
+        if self.core.face == Face::Sse && !self.accepted {
+            // This thread may block from here on: the connection is not for other messages.
+            self.exchange.reply(202, &[("connection", "close")], "");
+            self.accepted = true;
         }
         *lock(&self.core.state).executed.entry(self.marker()).or_default() += 1;
         self.core.changed.notify_all();
@@ -450,7 +479,7 @@ impl Call<'_> {
             self.accept();
         }
         let stream = lock(&self.core.state).sessions.get(&self.session).cloned().flatten();
-        stream.map(|stream| stream.send(frame));
+        stream.map(|stream| stream.frames.send(frame));
     }
 
     /// Puts this message on the session's stream and leaves the POST to the test.
