@@ -102,7 +102,8 @@ fn line(text: &str) -> String {
         line.push('\n');
         return line;
     }
-    line.truncate(line.floor_char_boundary(LONGEST_LINE - CUT.len()));
+    let end = (0..=LONGEST_LINE - CUT.len()).rev().find(|&end| line.is_char_boundary(end));
+    line.truncate(end.unwrap_or_default());
     line + CUT
 }
 

@@ -62,9 +62,12 @@ fn rejoin(args: Vec<OsString>) -> Vec<OsString> {
 /// the port that may follow the endpoint, unless the header has no value yet.
 fn continues(value: &OsStr, next: &OsStr, url_seen: bool) -> bool {
     let Some(next) = next.to_str() else { return false };
-    let is_port = next.bytes().all(|byte| byte.is_ascii_digit());
+    if next.starts_with('-') || next.contains("://") {
+        return false;
+    }
+    let is_port = url_seen && next.bytes().all(|byte| byte.is_ascii_digit());
     let is_empty = value.to_str().is_some_and(|value| value.trim_end().ends_with(':'));
-    !next.starts_with('-') && !next.contains("://") && (is_empty || !(url_seen && is_port))
+    is_empty || !is_port
 }
 
 fn is_url(arg: &OsStr) -> bool {

@@ -173,7 +173,9 @@ fn expand(text: &str, env: &Environment) -> Result<String, String> {
 mod tests {
     use super::*;
 
-    fn collect(lines: &[&str]) -> Result<(Vec<(String, String)>, Vec<String>), Error> {
+    type Collected = (Vec<(String, String)>, Vec<String>);
+
+    fn collect(lines: &[&str]) -> Result<Collected, Error> {
         let env = Environment::of([("TOKEN", "t0k"), ("EMPTY", ""), ("OPEN", "${user_config.k}")]);
         let mut collector = Collector::new(&env);
         let sources: Vec<_> =

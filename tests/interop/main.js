@@ -22,23 +22,24 @@ process.exit(tally.failed === 0 && tally.passed > 0 ? 0 : 1);
 
 async function runPair(pair) {
   console.log(`\n${pair.name}`);
-  const server = await startServer(pair.server);
-  const wire = await Wire.before(server.port);
   const home = emptyHome();
-  const { command, args } = executable();
-  const url = `http://127.0.0.1:${wire.port}${pair.path}`;
+  let server, wire;
   try {
+    server = await startServer(pair.server);
+    wire = await Wire.before(server.port);
+    const { command, args } = executable();
+    const url = `http://127.0.0.1:${wire.port}${pair.path}`;
     const client = await connectClient(pair.sdk, { command, args: [...args, url], env: home.env });
-    await runCells(pair, { client, wire, dialect: pair.dialect });
+    await runCells(pair, { client, wire, path: pair.path, dialect: pair.dialect });
   } catch (error) {
-    report("FAIL", "connect", error.message, wire.lines());
+    report("FAIL", "connect", error.message, wire?.lines());
     for (const name of Object.keys(cells).slice(1)) {
       const reason = pair.cannot[name];
       report(reason ? "n/a" : "FAIL", name, reason ?? "not connected");
     }
   } finally {
-    await wire.close();
-    await server.stop();
+    await wire?.close();
+    await server?.stop();
     home.remove();
   }
 }

@@ -4,8 +4,8 @@
 #
 #   tests/interop/run.sh [words]     only the pairs whose name contains all the words
 #
-# COMPOSIO_BRIDGE   the executable to test, or a command line that starts another bridge;
-#                   unset: this repository's, built first
+# COMPOSIO_BRIDGE   the executable to test (its absolute path), or a command line that starts
+#                   another bridge; unset: this repository's, built first
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -21,9 +21,11 @@ if ! cmp -s package-lock.json node_modules/.installed-from; then
   npm ci --silent --no-audit --no-fund
   cp package-lock.json node_modules/.installed-from
 fi
-if ! cmp -s requirements.txt .venv/installed-from; then
-  python3 -m venv .venv
-  .venv/bin/pip install --quiet --disable-pip-version-check --requirement requirements.txt
-  cp requirements.txt .venv/installed-from
-fi
+for generation in v1 v2; do
+  if ! cmp -s requirements-$generation.txt .venv/$generation/installed-from; then
+    python3 -m venv .venv/$generation
+    .venv/$generation/bin/pip install --quiet --disable-pip-version-check --requirement requirements-$generation.txt
+    cp requirements-$generation.txt .venv/$generation/installed-from
+  fi
+done
 exec node main.js "$@"

@@ -5,6 +5,7 @@ mod support;
 
 mod awkward;
 mod bytes;
+mod cli;
 mod ending;
 mod faults_both;
 mod faults_http;

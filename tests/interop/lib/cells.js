@@ -140,8 +140,8 @@ export const cells = {
     await wire.until((x) => x.method === "GET" && x.request["last-event-id"], "a GET with Last-Event-ID");
   },
 
-  async "one listening stream"({ wire }) {
-    const opened = wire.exchanges.filter((x) => x.method === "GET" && !x.request["last-event-id"]);
+  async "one listening stream"({ wire, path }) {
+    const opened = wire.exchanges.filter((x) => x.method === "GET" && x.path === path && !x.request["last-event-id"]);
     assert.ok(opened.length <= 1, `${opened.length} GETs, answered ${opened.map((x) => x.status)}`);
   },
 

@@ -8,7 +8,11 @@ import * as v2 from "./sdk-v2.js";
 
 const at = (path) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const node = (script, ...args) => ({ command: process.execPath, args: [at(script), ...args] });
-const python = (...args) => ({ command: at(".venv/bin/python"), args: [at("servers/fastmcp.py"), ...args] });
+const python = (generation, transport) => ({
+  command: at(`.venv/${generation}/bin/python`),
+  args: [at(generation === "v1" ? "servers/fastmcp.py" : "servers/mcpserver.py"), "{port}", transport],
+  env: { PYTHONDONTWRITEBYTECODE: "1" },
+});
 const reference = (mode) => ({
   ...node("node_modules/@modelcontextprotocol/server-everything/dist/index.js", mode),
   env: { PORT: "{port}" },
@@ -38,10 +42,10 @@ const pythonDialect = {
   sampling: listeningOnly(own.sampling),
   pinged: listeningOnly(own.pinged),
   logging: { ...own.logging, onResponseStream: true },
-  // What this SDK answers to a method it doesn't know.
-  unknownMethod: -32602,
 };
-const pythonCannot = { resume: "FastMCP has no event store unless one is written for it" };
+// What the first generation answers to a method it doesn't know.
+const pythonV1Dialect = { ...pythonDialect, unknownMethod: -32602 };
+const pythonCannot = { resume: "the Python server has no event store unless one is written for it" };
 
 const pair = (sdk, peer, server, path, dialect, cannot = {}) => ({
   name: `${sdk.name} → ${peer}`, sdk, server, path, dialect, cannot,
@@ -57,6 +61,8 @@ export const pairs = [
   pair(v1, "TypeScript SDK v1 server, JSON answers", node("servers/v1.js", "{port}", "json"), "/mcp", jsonDialect, asJson),
   pair(v1, "TypeScript SDK v1 server, stateless", node("servers/v1.js", "{port}", "stateless"), "/mcp", { ...own, ...noSession }, withoutSession),
   pair(v1, "TypeScript SDK v2 server, createMcpHandler", node("servers/v2.js", "{port}", "entry"), "/mcp", { ...own, ...noSession }, withoutSession),
-  pair(v1, "Python SDK server, Streamable HTTP", python("{port}", "streamable-http"), "/mcp", pythonDialect, pythonCannot),
-  pair(v1, "Python SDK server, HTTP+SSE", python("{port}", "sse"), "/sse", { ...pythonDialect, ...noSession }, noResume),
+  pair(v1, "Python SDK v1 server, Streamable HTTP", python("v1", "streamable-http"), "/mcp", pythonV1Dialect, pythonCannot),
+  pair(v1, "Python SDK v1 server, HTTP+SSE", python("v1", "sse"), "/sse", { ...pythonV1Dialect, ...noSession }, noResume),
+  pair(v1, "Python SDK v2 server, Streamable HTTP", python("v2", "streamable-http"), "/mcp", pythonDialect, pythonCannot),
+  pair(v1, "Python SDK v2 server, HTTP+SSE", python("v2", "sse"), "/sse", { ...pythonDialect, ...noSession }, noResume),
 ];

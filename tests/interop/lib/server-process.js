@@ -6,6 +6,11 @@ import { connect, createServer } from "node:net";
 const START_LIMIT_MS = 20_000;
 const KEPT_OUTPUT = 4_000;
 
+// Whatever ends this process, no server outlives it.
+const running = new Set();
+process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
+
 /** `spec`: {command, args, env}; `{port}` in an argument or a variable becomes the port. */
 export async function startServer(spec) {
   const port = await freePort();
@@ -15,6 +20,7 @@ export async function startServer(spec) {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  running.add(child);
   const server = { port, child, output: "" };
   for (const stream of [child.stdout, child.stderr])
     stream.on("data", (chunk) => (server.output = (server.output + chunk).slice(-KEPT_OUTPUT)));
@@ -54,4 +60,5 @@ function canConnect(port) {
 async function stop(server) {
   if (server.child.exitCode === null && server.child.signalCode === null) server.child.kill("SIGKILL");
   await server.ended;
+  running.delete(server.child);
 }
