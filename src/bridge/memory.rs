@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::policy::List;
+use crate::message::member;
 
 /// One remembered thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,9 @@ impl Memory {
     /// Takes in one thing as the store has it; anything unreadable is as good as forgotten.
     pub fn restore(&mut self, what: Remembered, text: String) {
         match what {
-            Remembered::Initialize => self.initialize = Some(text),
+            Remembered::Initialize => {
+                self.initialize = Some(text).filter(|text| is_initialize_result(text));
+            }
             Remembered::List(list) => {
                 if let Ok(pages) = serde_json::from_str(&text) {
                     self.lists.insert(list, pages);
@@ -81,6 +84,13 @@ impl Memory {
     }
 }
 
+/// Whether a client could live with it.
+fn is_initialize_result(text: &str) -> bool {
+    ["protocolVersion", "capabilities", "serverInfo"]
+        .iter()
+        .all(|name| member(text, name).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,6 +117,8 @@ mod tests {
         memory.learn(List::Tools, "", "{}");
         assert_eq!(memory.page(List::Tools, "p2"), None);
         memory.restore(Remembered::List(List::Prompts), "not json".to_owned());
+        memory.restore(Remembered::Initialize, "{}".to_owned());
+        assert_eq!(memory.initialize, None);
         assert_eq!(memory.page(List::Prompts, ""), None);
     }
 }

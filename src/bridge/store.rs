@@ -105,12 +105,14 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    const RESULT: &str = r#"{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{}}"#;
+
     #[test]
     fn remembers_for_one_endpoint_and_credential() {
         let home = tempfile::tempdir().expect("a directory");
         let store = Store::new(Some(home.path()), "https://h.example/mcp");
-        store.remember("x-api-key:a", Remembered::Initialize, "{\"a\":1}").expect("written");
-        assert_eq!(store.recall("x-api-key:a").initialize.as_deref(), Some("{\"a\":1}"));
+        store.remember("x-api-key:a", Remembered::Initialize, RESULT).expect("written");
+        assert_eq!(store.recall("x-api-key:a").initialize.as_deref(), Some(RESULT));
         assert_eq!(store.recall("x-api-key:b").initialize, None);
         assert_eq!(store.transport(), None);
         store.keep_transport(Transport::HttpSse).expect("written");

@@ -219,7 +219,7 @@ impl Client {
             };
             if !body.push(chunk) {
                 let limit = MESSAGE_LIMIT / (1024 * 1024);
-                return Err(End::Malformed(format!("an answer larger than {limit} MiB")));
+                return Err(End::TooLarge(format!("an answer larger than {limit} MiB")));
             }
         }
     }

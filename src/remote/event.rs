@@ -68,6 +68,8 @@ pub enum End {
     Silent(Duration),
     /// A success, but not one the protocol allows; the text says what it was.
     Malformed(String),
+    /// The answer is larger than is carried; the text says so.
+    TooLarge(String),
     /// A redirect to another origin, which is not followed. Holds that origin.
     Redirected(String),
     /// The HTTP client could not be made from the configuration.
@@ -79,6 +81,8 @@ pub enum End {
 pub struct StreamEnd {
     /// Why the connection broke; `None` where the server ended the stream in good order.
     pub broken: Option<String>,
+    /// Whether it broke because an event is larger than is carried.
+    pub too_large: bool,
     /// The last event id seen, to resume behind (1125:tr, resumability).
     pub last_event_id: Option<Arc<str>>,
     /// The server's `retry` value.

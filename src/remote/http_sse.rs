@@ -71,6 +71,7 @@ async fn try_get(client: &Client, get: &Get, events: &Sender<Event>) -> Result<S
             }
             Err(why) => {
                 end.broken = Some(why);
+                end.too_large = stream.is_too_large();
                 break;
             }
         }

@@ -42,6 +42,11 @@ impl Events {
         Events { stream: Box::pin(SseStream::new(body)), size }
     }
 
+    /// Whether the stream broke because an event is over [`MESSAGE_LIMIT`].
+    pub fn is_too_large(&self) -> bool {
+        self.size.load(Ordering::Relaxed) > MESSAGE_LIMIT
+    }
+
     /// The next block; `None` when the server has ended the stream.
     ///
     /// # Errors
@@ -49,7 +54,9 @@ impl Events {
     /// [`MESSAGE_LIMIT`], or silence.
     pub async fn next(&mut self) -> Option<Result<Sse, String>> {
         let block = poll_fn(|cx| self.stream.as_mut().poll_next(cx)).await?;
-        self.size.store(0, Ordering::Relaxed);
+        if block.is_ok() {
+            self.size.store(0, Ordering::Relaxed);
+        }
         Some(block.map_err(|error| match error {
             sse_stream::Error::Body(cause) => cause.to_string(),
             sse_stream::Error::Utf8Parse(_) => "the event stream is not valid UTF-8".to_owned(),

@@ -129,6 +129,7 @@ async fn forward(
             Ok(block) => block,
             Err(why) => {
                 end.broken = Some(why);
+                end.too_large = stream.is_too_large();
                 break;
             }
         };

@@ -2,10 +2,7 @@
 //! client sees.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -117,31 +114,47 @@ fn a_composio_error_is_told_with_its_fix_and_request_id() {
     status_row(400, "application/json", COMPOSIO, -31003, &words);
 }
 
-#[test]
-fn a_503_or_429_that_names_an_early_time_is_waited_for_and_the_call_runs_once() {
-    for face in BOTH {
-        for status in [429, 503] {
-            let nth = Arc::new(AtomicUsize::new(0));
-            let (server, mut bridge) = failing(face, move |call| {
-                if nth.fetch_add(1, Ordering::SeqCst) == 0 {
-                    call.http().reply(status, &[("retry-after", "1")], "");
-                } else {
-                    call.behave();
-                }
-            });
-            bridge.call("1", "patient");
-            let answer = bridge.answer_to("1");
-            assert_eq!(
-                answer["result"]["content"][0]["text"], "patient",
-                "{face:?} {status}: {answer}"
-            );
-            let posts: Vec<_> =
-                server.requests().into_iter().filter(|one| one.is_rpc("tools/call")).collect();
-            assert_eq!(posts.len(), 2, "{face:?} {status}");
-            assert!(posts[1].at - posts[0].at >= Duration::from_millis(900), "{face:?} {status}");
-            assert_eq!(server.executions("patient"), 1);
-            bridge.end();
+/// The first answer to `message` is this status with an early time to retry, the second is good.
+fn patient(face: Face, status: u16, method: &str, message: &str) -> Server {
+    let server = Server::start(face);
+    let nth = AtomicUsize::new(0);
+    server.on(method, move |call| {
+        if nth.fetch_add(1, Ordering::SeqCst) == 0 {
+            call.http().reply(status, &[("retry-after", "1")], "");
+        } else {
+            call.behave();
         }
+    });
+    let mut bridge = connected(face, &server);
+    bridge.send(message);
+    let answer = bridge.answer_to("1");
+    assert!(answer.get("result").is_some(), "{face:?} {status}: {answer}");
+    let first = server.await_nth(1, |request| request.is_rpc(method));
+    let second = server.await_nth(2, |request| request.is_rpc(method));
+    assert!(second.at - first.at >= Duration::from_millis(900), "{face:?} {status}");
+    assert_eq!(server.count(|request| request.is_rpc(method)), 2, "{face:?} {status}");
+    bridge.end();
+    server
+}
+
+#[test]
+fn a_429_that_names_an_early_time_is_waited_for_and_the_call_runs_once() {
+    for face in BOTH {
+        let server = patient(face, 429, "tools/call", &json::call("1", "patient"));
+        assert_eq!(server.executions("patient"), 1);
+    }
+}
+
+#[test]
+fn a_503_that_names_an_early_time_is_waited_for_where_that_is_safe() {
+    for face in BOTH {
+        patient(face, 503, "tools/list", &json::request("1", "tools/list", "{}"));
+        let (server, mut bridge) =
+            failing(face, |call| call.http().reply(503, &[("retry-after", "1")], ""));
+        bridge.call("1", "unsafe");
+        bridge.refusal("1", -31003, &["503"]);
+        assert_eq!(server.count(|request| request.dump().contains("\"unsafe\"")), 1);
+        bridge.end();
     }
 }
 

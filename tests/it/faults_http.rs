@@ -201,10 +201,18 @@ fn invalid_utf_8_in_a_body_is_a_protocol_error() {
 }
 
 #[test]
+fn invalid_utf_8_in_an_event_breaks_its_stream_and_nothing_else() {
+    row(-31001, &["UTF-8"], |id, http| {
+        http.sse(&[]).chunk(b"data: {\"a\":\"\xc3\x28\"}\n\n");
+        http.event(json::result(id, "{}")).end();
+    });
+}
+
+#[test]
 fn events_that_are_no_messages_are_skipped() {
     let (_server, mut bridge) = answering(|id, http| {
         http.sse(&[]);
-        http.event("oops").event("42").event("{}").event(b"{\"a\":\"\xc3\x28\"}");
+        http.event("oops").event("42").event("{}");
         http.chunk("event: other\ndata: {\"jsonrpc\":\"2.0\"}\n\n");
         http.event(json::result("\"someone-else\"", "{}"));
         http.event(json::result(id, r#"{"survived":true}"#)).end();

@@ -64,12 +64,22 @@ fn a_list_in_flight_when_the_stream_breaks_is_asked_for_again() {
 }
 
 #[test]
+fn invalid_utf_8_in_an_event_costs_the_call_and_the_stream_is_opened_again() {
+    let (server, mut bridge) =
+        answering(|call| call.on_stream(b"data: {\"a\":\"\xc3\x28\"}\n\n".to_vec()));
+    bridge.call("1", "odd");
+    bridge.refusal("1", -31005, &["UTF-8"]);
+    bridge.call_works("2");
+    assert_eq!((server.executions("odd"), server.sessions_opened()), (1, 2));
+    bridge.end();
+}
+
+#[test]
 fn events_that_are_no_messages_are_skipped() {
     let (_server, mut bridge) = answering(|call| {
         for odd in ["oops", "42", "{}", "[]", "null", "\u{1}"] {
             call.on_stream(format!("data: {odd}\n\n").into_bytes());
         }
-        call.on_stream(b"data: {\"a\":\"\xc3\x28\"}\n\n".to_vec());
         call.on_stream(b"event: other\ndata: {\"jsonrpc\":\"2.0\"}\n\n".to_vec());
         let foreign = json::result("\"someone-else\"", "{}");
         call.on_stream(format!("data: {foreign}\n\n").into_bytes());

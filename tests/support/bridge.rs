@@ -158,7 +158,7 @@ impl Bridge {
         self.stdin = None;
     }
 
-    /// Stops reading stdout: the reader goes, the pipe breaks. Only for the child's own test.
+    /// What stderr holds by now.
     pub fn stderr(&self) -> String {
         String::from_utf8_lossy(&lock(&self.stderr)).into_owned()
     }
@@ -216,13 +216,6 @@ impl Bridge {
             Members::of(line).and_then(|all| all.text("method")).as_deref() == Some(method)
         });
         json::value(&line)
-    }
-
-    /// Nothing comes within this time. To be used sparingly: it costs its time when all is well.
-    pub fn expect_silence(&mut self, time: Duration) {
-        if let Some(line) = self.line_within(time, |_| true) {
-            panic!("silence expected, but: {}", show(&line));
-        }
     }
 
     /// All lines nobody asked for, when stdout has ended.

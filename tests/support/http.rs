@@ -203,11 +203,7 @@ impl Exchange {
         ended
     }
 
-    /// Whether the other side has left.
-    pub fn gone(&self) -> bool {
-        self.gone
-    }
-
+    /// Whether this connection carries nothing more.
     pub fn over(&self) -> bool {
         self.over || self.gone
     }

@@ -159,12 +159,6 @@ impl Listener {
         let listener = TcpListener::bind(self.addr).expect("the same port again");
         *lock(&self.running) = Some(self.accept_on(listener));
     }
-
-    /// How many connections are open.
-    pub fn open_connections(&self) -> usize {
-        let all = lock(&self.connections);
-        all.iter().filter(|one| one.strong_count() > 0).count()
-    }
 }
 
 impl Drop for Listener {

@@ -358,7 +358,6 @@ impl Core {
         let method = request.rpc().unwrap_or_else(|| "response".to_owned());
         let behaviour = lock(&self.behaviours).get(&method).cloned();
         let mut call = Call {
-            request,
             id: text("id").filter(|_| method != "response"),
             params: text("params")
                 .and_then(|raw| serde_json::from_str(&raw).ok())
@@ -378,7 +377,6 @@ impl Core {
 
 /// One JSON-RPC message that came in, and the ways to react.
 pub struct Call<'a> {
-    pub request: &'a Arc<Request>,
     /// The bytes of the id; none for a notification or a response.
     pub id: Option<String>,
     pub method: String,

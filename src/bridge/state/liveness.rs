@@ -44,16 +44,19 @@ impl State {
         self.own.retain(|(_, own)| *own != Own::Ping);
         self.act(Action::Renew);
         let cause = "the remote does not answer pings";
-        if self.is_sse() {
-            return self.lose_session(self.connection.generation, cause);
-        }
-        for key in self.requests.keys(|request| matches!(request.stage, Stage::Sent(_))) {
+        let sent = self.requests.keys(|request| matches!(request.stage, Stage::Sent(_)));
+        for key in &sent {
             if let Some(Stage::Sent(exchange)) =
-                self.requests.get(key).map(|request| &request.stage)
+                self.requests.get(*key).map(|request| &request.stage)
             {
                 let exchange = *exchange;
                 self.abort(exchange);
             }
+        }
+        if self.is_sse() {
+            return self.lose_session(self.connection.generation, cause);
+        }
+        for key in sent {
             self.repeat_or_fail(key, cause);
         }
         self.listen_anew();

@@ -20,6 +20,24 @@ use crate::{
 /// How often an answer to the remote is sent again when the network fails (LH-61).
 const MAX_TRIES: u8 = 5;
 
+/// What brought a message.
+#[derive(Clone)]
+enum Carrier {
+    /// An event of a stream.
+    Stream,
+    /// The body of a response, which named this session.
+    Body(Option<Arc<str>>),
+}
+
+impl Carrier {
+    fn session(self) -> Option<Arc<str>> {
+        match self {
+            Carrier::Stream => None,
+            Carrier::Body(session) => session,
+        }
+    }
+}
+
 impl State {
     pub(super) fn on_event(&mut self, event: Event) {
         match event {
@@ -28,11 +46,11 @@ impl State {
             Event::Message { exchange, bytes } => {
                 self.heard = self.now.mono;
                 self.extend_deadlines(exchange);
-                self.on_bytes(exchange, bytes, None);
+                self.on_bytes(exchange, bytes, Carrier::Stream);
             }
             Event::Answer { exchange, bytes, session } => {
                 self.heard = self.now.mono;
-                self.on_bytes(exchange, bytes, session);
+                self.on_bytes(exchange, bytes, Carrier::Body(session));
                 self.on_ended(exchange, None);
             }
             Event::Ended { exchange, end } => self.on_ended(exchange, Some(end)),
@@ -54,36 +72,37 @@ impl State {
     }
 
     /// One message, or an array of them (0326:base).
-    fn on_bytes(&mut self, exchange: ExchangeId, bytes: Bytes, session: Option<Arc<str>>) {
+    fn on_bytes(&mut self, exchange: ExchangeId, bytes: Bytes, carrier: Carrier) {
         let Some(purpose) = self.purpose(exchange) else { return };
         if bytes.trim_ascii_start().first() != Some(&b'[') {
-            return self.on_remote_text(&purpose, bytes, session);
+            return self.on_remote_text(&purpose, bytes, carrier);
         }
         let Some(items) = elements(&bytes) else {
-            return self.on_unreadable(&purpose, "an array that is not valid JSON");
+            return self.on_unreadable(&purpose, &carrier, "an array that is not valid JSON");
         };
         for item in items {
             let item = bytes.slice_ref(item.get().as_bytes());
-            self.on_remote_text(&purpose, item, session.clone());
+            self.on_remote_text(&purpose, item, carrier.clone());
         }
     }
 
-    fn on_remote_text(&mut self, purpose: &Purpose, bytes: Bytes, session: Option<Arc<str>>) {
+    fn on_remote_text(&mut self, purpose: &Purpose, bytes: Bytes, carrier: Carrier) {
         match Message::parse(bytes) {
             Ok(message) => match message.kind() {
-                message::Kind::Response => self.on_response(purpose, &message, session),
+                message::Kind::Response => self.on_response(purpose, &message, carrier.session()),
                 message::Kind::Request => self.on_inbound(message),
                 message::Kind::Notification => self.on_remote_notification(&message),
             },
-            Err(invalid) => self.on_unreadable(purpose, &invalid.to_string()),
+            Err(invalid) => self.on_unreadable(purpose, &carrier, &invalid.to_string()),
         }
     }
 
-    /// Something that is no message: an error for the request it came for, and nothing else.
-    fn on_unreadable(&mut self, purpose: &Purpose, why: &str) {
+    /// Something that is no message. A body is an error for the request it came for; on a stream
+    /// the answer may still follow, and the end of the stream tells if it does not.
+    fn on_unreadable(&mut self, purpose: &Purpose, carrier: &Carrier, why: &str) {
         let cause = format!("the answer is {why}");
         match purpose {
-            Purpose::Request(key) | Purpose::Resume(key) => {
+            Purpose::Request(key) | Purpose::Resume(key) if matches!(carrier, Carrier::Body(_)) => {
                 let error = Error::new(Kind::Protocol, self.attempted(*key)).because(cause);
                 self.fail(*key, &error);
             }
@@ -91,7 +110,7 @@ impl State {
             Purpose::OneWay(_) | Purpose::Initialized(_) | Purpose::Own(_) => {
                 debug!(why, "ignored the body of an answer that needs none");
             }
-            Purpose::Listen | Purpose::Stream => {
+            Purpose::Request(_) | Purpose::Resume(_) | Purpose::Listen | Purpose::Stream => {
                 self.act(Action::Warn(format!("ignored a message of the remote: it is {why}")));
             }
         }

@@ -111,6 +111,7 @@ impl State {
                 self.not_resumable(key, "the stream cannot be resumed")
             }
             End::Malformed(cause) => self.fail_as(key, Kind::Protocol, &cause),
+            End::TooLarge(cause) => self.fail_as(key, Kind::Limit, &cause),
             End::Redirected(origin) => {
                 let error = self.redirected(&self.attempted(key), &origin);
                 self.fail(key, &error);
@@ -232,6 +233,9 @@ impl State {
             _ => None,
         };
         let cause = end.broken.clone().unwrap_or_else(|| "the stream ended early".to_owned());
+        if end.too_large {
+            return self.fail_as(key, Kind::Limit, &cause);
+        }
         let last_event_id = end
             .last_event_id
             .or_else(|| before.as_ref().map(|resume| resume.last_event_id.clone()));
