@@ -1,4 +1,47 @@
-//! A local stdio bridge to remote MCP servers.
+//! A local stdio bridge to remote MCP servers: the library behind the `composio-bridge` executable,
+//! for its tests and benches.
+//!
+//! # The map
+//!
+//! [`cli`] names every flag and subcommand and decides nothing. [`config`] turns argv, environment
+//! and files into one [`Config`](config::Config), in one function, and knows who may be given a
+//! key. [`logging`] writes stderr and the log file. [`command`] holds the subcommands, a file each.
+//!
+//! [`message`] reads the JSON-RPC envelope over the raw bytes of a message; those bytes are never
+//! written back from a decoded form. [`local`] is the stdio side: lines in, lines out. [`remote`]
+//! is the HTTP side: the client, the two transports, event streams, and the words for refusals.
+//!
+//! [`bridge`] is the relay between them: [`bridge::state`] is a pure state machine that decides
+//! everything, and a thin event loop around it does what it says.
+//!
+//! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
+//! same sandbox as a remote that keeps to the specification.
+//!
+//! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
+//!
+//! Rooms still to come have their places: the 2026-07-28 protocol beside `bridge` (`era`), sign-in
+//! (`auth`), Composio's REST (`composio`), client configuration (`clients`).
+//!
+//! # How a message flows
+//!
+//! `stdin → local::stdin → local::lines → bridge::state decides → remote::streamable_http or
+//! remote::http_sse → bridge::state → local::stdout`. A message is parsed once each way, for its
+//! envelope alone. What goes out is the bytes that came in, unless an id has to be replaced (a
+//! request repeated within a session), a tool is hidden, or a line break has to become a space.
+//!
+//! # The rules
+//!
+//! 1. Deciding is pure, doing is thin: [`message`], `bridge::state` and the policies import no
+//!    runtime, no HTTP client and no clock; time and randomness are arguments. A test checks it.
+//! 2. One file a transport, alike and not clever: a transport moves messages and reports how it
+//!    ended. One task owns all state; there is no lock in `bridge`.
+//! 3. Every edge is crossed once: one function builds the configuration, one type words errors,
+//!    one task writes stdout.
+//! 4. Every request of the client gets exactly one answer, unless the client gave it up.
+//! 5. Nothing is executed twice: a `tools/call` that may have reached the remote is never sent
+//!    again.
+//! 6. Nothing the remote does ends the process.
+//! 7. A healthy run writes nothing to stderr.
 
 pub mod bridge;
 pub mod cli;

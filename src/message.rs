@@ -239,6 +239,13 @@ pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     deserializer.deserialize_map(Find(name)).ok()?.map(RawValue::get)
 }
 
+/// The JSON object `object` with another value for `name`; as it is where it has none.
+pub fn replace_member(object: &str, name: &str, value: &str) -> String {
+    let Some(old) = member(object, name) else { return object.to_owned() };
+    let place = place_in(object.as_bytes(), old);
+    format!("{}{value}{}", &object[..place.start], &object[place.end..])
+}
+
 /// A string that borrows where it has no escapes.
 #[derive(Deserialize)]
 struct Text<'a>(#[serde(borrow)] Cow<'a, str>);

@@ -1,6 +1,6 @@
 //! The relay.
 //!
-//! [`state`] decides everything and does nothing; [`event_loop`] reads, writes and waits, and does
+//! [`state`] decides everything and does nothing; `event_loop` reads, writes and waits, and does
 //! what it says. [`pending`], [`policy`], [`memory`] and [`tools`] are the pure parts it is built
 //! of; [`store`] keeps the memory on disk.
 

@@ -16,6 +16,9 @@ pub type Key = u64;
 /// How many times a request is sent again before its failure is the answer.
 pub const MAX_REPEATS: u8 = 3;
 
+/// The same where each time costs a new session.
+pub const MAX_SESSIONS: u8 = 2;
+
 /// A request of the local client that has no answer yet.
 #[derive(Debug)]
 pub struct Request {
@@ -61,6 +64,8 @@ pub struct Resume {
     pub last_event_id: Arc<str>,
     /// The server's own wait.
     pub retry: Option<Duration>,
+    /// The session it belongs to: another one cannot resume it.
+    pub generation: u32,
     /// How many attempts brought nothing.
     pub attempts: u32,
     /// When something last came.

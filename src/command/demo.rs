@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use serde_json::json;
+use serde_json::Value;
 
 use crate::{
     demo::{
@@ -24,22 +24,13 @@ pub fn run(options: Options) -> Result<(), Error> {
     let executable = std::env::current_exe().map_err(|cause| {
         Error::new(Kind::Unexpected, "could not find this executable").because(cause.to_string())
     })?;
-    if options.serve {
-        serve(&executable, options)
-    } else {
-        play(&executable, options)
-    }
+    if options.serve { serve(&executable, options) } else { play(&executable, options) }
 }
 
 fn play(executable: &Path, options: Options) -> Result<(), Error> {
     let sandbox = Sandbox::start().map_err(no_sandbox)?;
     let url = sandbox.url(options.transport);
-    script::play(
-        executable,
-        &url,
-        options.transport,
-        &mut io::stdout().lock(),
-    )?;
+    script::play(executable, &url, options.transport, &mut io::stdout().lock())?;
     let later = sandbox::url(PREFERRED_PORT, options.transport);
     say(&format!(
         "\nTo try it from a client of yours, keep the sandbox running with `demo --serve` and paste\n\
@@ -62,9 +53,12 @@ fn serve(executable: &Path, options: Options) -> Result<(), Error> {
 
 /// The entry for a client's configuration file, in the shape that most clients share.
 fn snippet(executable: &Path, url: &str) -> String {
-    let entry = json!({ "command": executable.display().to_string(), "args": [url] });
-    let file = json!({ "mcpServers": { "sandbox": entry } });
-    format!("{file:#}")
+    let command = Value::from(executable.display().to_string());
+    let url = Value::from(url);
+    format!(
+        "{{\n  \"mcpServers\": {{\n    \"sandbox\": {{\n      \"command\": {command},\n      \
+         \"args\": [{url}]\n    }}\n  }}\n}}"
+    )
 }
 
 fn no_sandbox(cause: io::Error) -> Error {

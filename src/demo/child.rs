@@ -10,6 +10,7 @@ use std::{
 };
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::error::{Error, Kind};
 
@@ -36,6 +37,7 @@ pub(super) struct Child {
     lines: Receiver<(Vec<u8>, Instant)>,
     stderr: Option<JoinHandle<String>>,
     pub(super) launched: Instant,
+    _state: Option<TempDir>,
 }
 
 impl Child {
@@ -45,8 +47,14 @@ impl Child {
             let what = format!("could not start the bridge: {}", executable.display());
             Error::new(Kind::Unexpected, what).because(cause.to_string())
         };
+        // What the bridge remembers of this remote is of no use once the sandbox is gone.
+        let state = tempfile::tempdir().ok();
+        let mut command = Command::new(executable);
+        if let Some(state) = &state {
+            command.env("COMPOSIO_BRIDGE_STATE_DIR", state.path());
+        }
         let launched = Instant::now();
-        let mut process = Command::new(executable)
+        let mut process = command
             .arg(url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -64,6 +72,7 @@ impl Child {
             lines: received,
             stderr: stderr.map(|stderr| std::thread::spawn(move || read_all(stderr))),
             launched,
+            _state: state,
         })
     }
 
@@ -101,11 +110,7 @@ impl Child {
         }
         let status = self.process.wait().map_err(|error| error.to_string())?;
         let took = closed.elapsed();
-        Ok(Ending {
-            status,
-            stderr: self.take_stderr(),
-            took,
-        })
+        Ok(Ending { status, stderr: self.take_stderr(), took })
     }
 
     /// Ends the process at once, and gives what it wrote on stderr.
@@ -117,9 +122,7 @@ impl Child {
 
     fn take_stderr(&mut self) -> String {
         let reader = self.stderr.take();
-        reader
-            .and_then(|reader| reader.join().ok())
-            .unwrap_or_default()
+        reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
     }
 }
 

@@ -44,9 +44,7 @@ pub(super) struct Shared {
 
 impl Default for Shared {
     fn default() -> Self {
-        Shared {
-            last_echo: watch::Sender::new("(nothing yet)".into()),
-        }
+        Shared { last_echo: watch::Sender::new("(nothing yet)".into()) }
     }
 }
 
@@ -59,11 +57,7 @@ pub(super) struct Handler {
 
 impl Handler {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Handler {
-            shared,
-            level: Mutex::new(LoggingLevel::Info),
-            subscription: Mutex::default(),
-        }
+        Handler { shared, level: Mutex::new(LoggingLevel::Info), subscription: Mutex::default() }
     }
 
     fn echo(&self, arguments: &JsonObject) -> Result<CallToolResult, ErrorData> {
@@ -124,10 +118,7 @@ impl Handler {
                 return Ok(CallToolResult::error(vec![ContentBlock::text(text)]));
             }
         };
-        let name = answer
-            .content
-            .as_ref()
-            .and_then(|content| content["name"].as_str());
+        let name = answer.content.as_ref().and_then(|content| content["name"].as_str());
         Ok(text_result(match (answer.action, name) {
             (ElicitationAction::Accept, Some(name)) => format!("Hello, {name}!"),
             _ => "Hello, whoever you are.".into(),
@@ -360,20 +351,14 @@ fn string(arguments: &JsonObject, name: &str) -> Result<String, ErrorData> {
 }
 
 fn number(arguments: &JsonObject, name: &str, default: u64) -> u64 {
-    arguments
-        .get(name)
-        .and_then(Value::as_u64)
-        .unwrap_or(default)
+    arguments.get(name).and_then(Value::as_u64).unwrap_or(default)
 }
 
 fn known(uri: &str) -> Result<(), ErrorData> {
     if uri == LAST_ECHO {
         Ok(())
     } else {
-        Err(ErrorData::resource_not_found(
-            format!("no such resource: {uri}"),
-            None,
-        ))
+        Err(ErrorData::resource_not_found(format!("no such resource: {uri}"), None))
     }
 }
 

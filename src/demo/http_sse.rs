@@ -38,10 +38,7 @@ pub(super) struct HttpSse {
 
 impl HttpSse {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        HttpSse {
-            shared,
-            sessions: Mutex::default(),
-        }
+        HttpSse { shared, sessions: Mutex::default() }
     }
 
     /// Answers a request for `/sse` or `/messages`.
@@ -60,10 +57,9 @@ impl HttpSse {
         self.sessions().insert(session.clone(), inbox);
         tokio::spawn(self.clone().session(session, posted, events));
         let mut answer = Response::new(EventBody(body).boxed());
-        answer.headers_mut().insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/event-stream"),
-        );
+        answer
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
         answer
     }
 
@@ -95,10 +91,7 @@ impl HttpSse {
     }
 
     async fn receive(&self, request: Request<Incoming>) -> Answer {
-        let session = request
-            .uri()
-            .query()
-            .and_then(|query| query.strip_prefix("sessionId="));
+        let session = request.uri().query().and_then(|query| query.strip_prefix("sessionId="));
         let inbox = session.and_then(|session| self.sessions().get(session).cloned());
         let Some(inbox) = inbox else {
             return plain(StatusCode::NOT_FOUND, "no such session");
@@ -124,13 +117,7 @@ async fn feed(mut posted: mpsc::Receiver<Bytes>, mut input: WriteHalf<DuplexStre
         // A line break between JSON tokens is only white space; inside a string it is escaped.
         let mut line: Vec<u8> = message
             .iter()
-            .map(|&byte| {
-                if byte == b'\n' || byte == b'\r' {
-                    b' '
-                } else {
-                    byte
-                }
-            })
+            .map(|&byte| if byte == b'\n' || byte == b'\r' { b' ' } else { byte })
             .collect();
         line.push(b'\n');
         if input.write_all(&line).await.is_err() {
@@ -161,8 +148,6 @@ impl Body for EventBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.0
-            .poll_recv(cx)
-            .map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
+        self.0.poll_recv(cx).map(|event| event.map(|bytes| Ok(Frame::data(bytes))))
     }
 }

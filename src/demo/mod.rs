@@ -16,7 +16,7 @@ pub mod sandbox;
 pub mod script;
 
 /// The transport between the bridge and the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Transport {
     /// Streamable HTTP, at `/mcp`.
     #[default]
@@ -32,4 +32,10 @@ pub struct Options {
     pub transport: Transport,
     /// Keep the sandbox running for a real client instead of playing the dialogue.
     pub serve: bool,
+}
+
+impl From<&crate::cli::Demo> for Options {
+    fn from(options: &crate::cli::Demo) -> Self {
+        Options { transport: options.transport, serve: options.serve }
+    }
 }

@@ -63,18 +63,12 @@ impl Sandbox {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("sandbox".into())
             .spawn(move || runtime.block_on(serve(listener, stopped)))?;
-        Ok(Sandbox {
-            address,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        Ok(Sandbox { address, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The URL of one of its two faces.
@@ -132,9 +126,7 @@ async fn connection(stream: TcpStream, faces: Faces) {
         async move { faces.answer(request).await }
     });
     // It ends with an error whenever a client goes away in the middle: nobody to tell.
-    let _ = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// The two transports, in front of one [`Shared`] state.

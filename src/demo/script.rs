@@ -36,15 +36,9 @@ pub fn play(
         Transport::Sse => "HTTP+SSE",
     };
     let screen = Screen(out);
-    let mut client = Client {
-        child: Child::launch(executable, url)?,
-        screen,
-        next_id: 0,
-        sent: Vec::new(),
-    };
-    client.screen.line(&format!(
-        "client ⇄ stdio ⇄ composio-bridge ⇄ {name} ⇄ {url}"
-    ));
+    let mut client =
+        Client { child: Child::launch(executable, url)?, screen, next_id: 0, sent: Vec::new() };
+    client.screen.line(&format!("client ⇄ stdio ⇄ composio-bridge ⇄ {name} ⇄ {url}"));
     for (title, step) in STEPS {
         client.screen.line(&format!("\n{title}"));
         step(&mut client).map_err(|failure| client.explain(title, failure))?;
@@ -80,10 +74,7 @@ fn start(client: &mut Client<'_>) -> Result<(), String> {
         plain(&server["version"]),
         plain(&answer.result["protocolVersion"])
     );
-    ensure(
-        server["name"] == "sandbox",
-        "the answer is not the sandbox's",
-    )?;
+    ensure(server["name"] == "sandbox", "the answer is not the sandbox's")?;
     client.screen.received(&told, Some(answer.at - launched));
     client.notify("notifications/initialized")?;
     let id = client.request("tools/list", json!({}), "")?;
@@ -112,9 +103,7 @@ fn one_by_one(client: &mut Client<'_>) -> Result<(), String> {
         times.push(answer.took);
     }
     times.sort_unstable();
-    client
-        .screen
-        .note(&format!("{ROUNDS} more, median"), times[ROUNDS / 2]);
+    client.screen.note(&format!("{ROUNDS} more, median"), times[ROUNDS / 2]);
     Ok(())
 }
 
@@ -150,10 +139,7 @@ fn progress(client: &mut Client<'_>) -> Result<(), String> {
         }
     }
     let whole: Vec<_> = (1..=5).map(|step| Some(f64::from(step))).collect();
-    ensure(
-        steps == whole,
-        "progress notifications were lost or came out of order",
-    )
+    ensure(steps == whole, "progress notifications were lost or came out of order")
 }
 
 fn elicitation(client: &mut Client<'_>) -> Result<(), String> {
@@ -165,10 +151,7 @@ fn elicitation(client: &mut Client<'_>) -> Result<(), String> {
             Event::Answer(answer) => return Err(format!("nothing was asked: {}", answer.text())),
         }
     };
-    let asked = format!(
-        "elicitation/create {}",
-        plain(&question["params"]["message"])
-    );
+    let asked = format!("elicitation/create {}", plain(&question["params"]["message"]));
     client.screen.received(&asked, None);
     client.screen.sent("accept {\"name\":\"Ada\"}");
     let reply = json!({ "action": "accept", "content": { "name": "Ada" } });
@@ -209,9 +192,7 @@ fn subscription(client: &mut Client<'_>) -> Result<(), String> {
             }
             Event::Other(message, at) => {
                 let update = message["method"] == "notifications/resources/updated";
-                client
-                    .screen
-                    .received(&title(&message), update.then(|| at - sent));
+                client.screen.received(&title(&message), update.then(|| at - sent));
                 notified |= update;
             }
         }
@@ -271,10 +252,7 @@ impl Client<'_> {
 
     /// A tool call that is not shown.
     fn send_call(&mut self, tool: &str, arguments: Value) -> Result<u64, String> {
-        self.send_request(
-            "tools/call",
-            json!({ "name": tool, "arguments": arguments }),
-        )
+        self.send_request("tools/call", json!({ "name": tool, "arguments": arguments }))
     }
 
     fn request(&mut self, method: &str, params: Value, shown: &str) -> Result<u64, String> {
@@ -328,12 +306,7 @@ impl Client<'_> {
             Some(result) => result.clone(),
             None => return Err(format!("an error: {}", message["error"])),
         };
-        Ok(Event::Answer(Answer {
-            id,
-            result,
-            took: at - sent,
-            at,
-        }))
+        Ok(Event::Answer(Answer { id, result, took: at - sent, at }))
     }
 
     fn explain(&mut self, step: &str, failure: String) -> Error {
@@ -382,9 +355,7 @@ impl Screen<'_> {
 /// A notification or request in few words.
 fn title(message: &Value) -> String {
     let params = &message["params"];
-    let detail = ["uri", "data", "message"]
-        .into_iter()
-        .find_map(|name| params[name].as_str());
+    let detail = ["uri", "data", "message"].into_iter().find_map(|name| params[name].as_str());
     format!("{} {}", plain(&message["method"]), detail.unwrap_or(""))
 }
 

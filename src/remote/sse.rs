@@ -107,3 +107,6 @@ impl Body for Guarded {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;

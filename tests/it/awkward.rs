@@ -2,19 +2,11 @@
 
 /// Values that are legal JSON and awkward.
 pub fn values() -> Vec<String> {
-    let mut all: Vec<String> = NUMBERS
-        .iter()
-        .chain(STRINGS)
-        .chain(SHAPES)
-        .map(|&s| s.to_owned())
-        .collect();
+    let mut all: Vec<String> =
+        NUMBERS.iter().chain(STRINGS).chain(SHAPES).map(|&s| s.to_owned()).collect();
     all.push(format!("{}{}", "[".repeat(200), "]".repeat(200)));
     all.push(format!("{}1{}", r#"{"deep":"#.repeat(200), "}".repeat(200)));
-    all.push(format!(
-        "{}{}",
-        r#"[{"mixed":"#.repeat(100) + "null",
-        "}]".repeat(100)
-    ));
+    all.push(format!("{}{}", r#"[{"mixed":"#.repeat(100) + "null", "}]".repeat(100)));
     all.push(format!("[{}0]", "1e400,".repeat(1000)));
     all.push(format!("\"{}\"", "é😀\\u00e9".repeat(5000)));
     all.push(format!("{{{}\"z\":0}}", r#""same":1,"#.repeat(300)));

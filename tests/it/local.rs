@@ -19,14 +19,9 @@ fn connected(version: &str) -> (Server, Bridge) {
 #[test]
 fn t02_garbage_is_answered_with_a_parse_error_and_the_process_lives() {
     let (server, mut bridge) = connected("2025-06-18");
-    for garbage in [
-        &b"{oops"[..],
-        b"\xff\xfe{}",
-        b"{\"a\":\"\xc3\"}",
-        b"{} {}",
-        b"nul",
-        b"{\"a\":1",
-    ] {
+    for garbage in
+        [&b"{oops"[..], b"\xff\xfe{}", b"{\"a\":\"\xc3\"}", b"{} {}", b"nul", b"{\"a\":1"]
+    {
         bridge.send(garbage);
         let answer = value(&bridge.next_line());
         assert_eq!(answer["error"]["code"], -32700, "{answer}");
@@ -98,16 +93,9 @@ fn t03_a_bom_blank_lines_crlf_and_split_characters_are_understood() {
     server.await_request(|request| request.is_rpc("notifications/initialized"));
     bridge.send_raw(&call.as_bytes()[cut..]);
     bridge.send_raw("\r\n");
-    assert_eq!(
-        bridge.answer_to("2")["result"]["content"][0]["text"],
-        "zwölf 😀"
-    );
+    assert_eq!(bridge.answer_to("2")["result"]["content"][0]["text"], "zwölf 😀");
     let request = server.await_request(|request| request.is_rpc("tools/call"));
-    assert_eq!(
-        request.body,
-        call.as_bytes(),
-        "the CR is framing, not message"
-    );
+    assert_eq!(request.body, call.as_bytes(), "the CR is framing, not message");
     bridge.finish();
 }
 
@@ -116,10 +104,7 @@ fn a_last_line_without_a_newline_counts() {
     let (server, mut bridge) = connected("2025-06-18");
     bridge.send_raw(json::call("9", "last"));
     bridge.close_stdin();
-    assert_eq!(
-        bridge.answer_to("9")["result"]["content"][0]["text"],
-        "last"
-    );
+    assert_eq!(bridge.answer_to("9")["result"]["content"][0]["text"], "last");
     assert_eq!(server.executions("last"), 1);
     bridge.finish();
 }
@@ -195,21 +180,14 @@ fn ping_is_answered_before_initialize_and_anything_else_refused() {
     let mut bridge = Bridge::to(server.endpoint()).spawn();
     bridge.send(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
     assert_eq!(bridge.answer_to("\"p\"")["result"], json!({}));
-    for (id, method) in [
-        ("1", "tools/list"),
-        ("2", "tools/call"),
-        ("3", "x/y"),
-        ("4", "resources/read"),
-    ] {
+    for (id, method) in
+        [("1", "tools/list"), ("2", "tools/call"), ("3", "x/y"), ("4", "resources/read")]
+    {
         bridge.send(json::request(id, method, "{}"));
         assert_eq!(bridge.answer_to(id)["error"]["code"], -32600);
     }
     bridge.send(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#);
-    assert_eq!(
-        server.requests().len(),
-        0,
-        "nothing is sent before initialize"
-    );
+    assert_eq!(server.requests().len(), 0, "nothing is sent before initialize");
     bridge.handshake("2025-06-18");
     bridge.call_works("5");
     bridge.finish();
@@ -257,12 +235,8 @@ fn t09_a_batch_in_2025_03_26_is_answered_with_one_array() {
     let answers = value(&bridge.next_line());
     let answers = answers.as_array().expect("an array");
     assert_eq!(answers.len(), 2);
-    let of = |id: serde_json::Value| {
-        answers
-            .iter()
-            .find(|one| one["id"] == id)
-            .expect("its answer")
-    };
+    let of =
+        |id: serde_json::Value| answers.iter().find(|one| one["id"] == id).expect("its answer");
     assert_eq!(of(json!(1))["result"]["content"][0]["text"], "a");
     assert_eq!(of(json!("1"))["result"]["content"][0]["text"], "b");
     server.await_request(|request| request.is_rpc("notifications/x"));
@@ -273,30 +247,14 @@ fn t09_a_batch_in_2025_03_26_is_answered_with_one_array() {
 fn batches_of_odd_content_in_2025_03_26() {
     let (server, mut bridge) = connected("2025-03-26");
     bridge.send("[]");
-    assert_eq!(
-        value(&bridge.next_line())["error"]["code"],
-        -32600,
-        "an empty array"
-    );
+    assert_eq!(value(&bridge.next_line())["error"]["code"], -32600, "an empty array");
     bridge.send(format!("[{}]", json::notification("notifications/x", "{}")));
     server.await_request(|request| request.is_rpc("notifications/x"));
-    bridge.send(format!(
-        "[{},5,{}]",
-        json::initialize("7", "2025-03-26"),
-        json::call("8", "ok")
-    ));
+    bridge.send(format!("[{},5,{}]", json::initialize("7", "2025-03-26"), json::call("8", "ok")));
     let answers = value(&bridge.next_line());
-    let codes: Vec<_> = answers
-        .as_array()
-        .expect("an array")
-        .iter()
-        .map(|one| &one["error"]["code"])
-        .collect();
-    assert_eq!(
-        codes.iter().filter(|&&code| *code == json!(-32600)).count(),
-        2,
-        "{answers}"
-    );
+    let codes: Vec<_> =
+        answers.as_array().expect("an array").iter().map(|one| &one["error"]["code"]).collect();
+    assert_eq!(codes.iter().filter(|&&code| *code == json!(-32600)).count(), 2, "{answers}");
     assert_eq!(
         answers.as_array().map(Vec::len),
         Some(3),
@@ -310,11 +268,7 @@ fn batches_of_odd_content_in_2025_03_26() {
 fn t10_a_batch_in_any_other_version_is_an_invalid_request() {
     for version in ["2024-11-05", "2025-06-18", "2025-11-25"] {
         let (server, mut bridge) = connected(version);
-        bridge.send(format!(
-            "[{},{}]",
-            json::call("1", "a"),
-            json::call("2", "b")
-        ));
+        bridge.send(format!("[{},{}]", json::call("1", "a"), json::call("2", "b")));
         let answer = value(&bridge.next_line());
         assert_eq!(answer["error"]["code"], -32600, "{answer}");
         bridge.call_works("3");

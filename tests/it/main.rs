@@ -1,13 +1,20 @@
 //! The tests that drive the real executable.
-#![expect(unreachable_pub, reason = "the support modules are shared as they are")]
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod awkward;
 mod bytes;
+mod cli;
+mod ending;
 mod faults_both;
+mod faults_http;
+mod faults_sse;
 mod local;
 mod sse;
+mod startup;
 mod streamable;
 mod support_works;
+
+mod conformant;
+mod demo;

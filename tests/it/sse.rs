@@ -34,9 +34,7 @@ fn t20_messages_go_to_exactly_the_endpoint_that_was_named() {
         ("?only=query", "/deep/sse?only=query"),
     ] {
         let remote = with_endpoint(move |_| data.to_owned());
-        let mut bridge = Bridge::to(remote.url("/deep/sse"))
-            .arg(Face::Sse.flag())
-            .spawn();
+        let mut bridge = Bridge::to(remote.url("/deep/sse")).arg(Face::Sse.flag()).spawn();
         bridge.send(json::initialize("1", "2024-11-05"));
         let post = remote.await_request(|request| request.method == "POST");
         assert_eq!(post.path, path);
@@ -47,23 +45,15 @@ fn t20_messages_go_to_exactly_the_endpoint_that_was_named() {
     });
     let mut bridge = Bridge::to(remote.url("/sse")).arg(Face::Sse.flag()).spawn();
     bridge.send(json::initialize("1", "2024-11-05"));
-    assert_eq!(
-        remote
-            .await_request(|request| request.method == "POST")
-            .path,
-        "/abs"
-    );
+    assert_eq!(remote.await_request(|request| request.method == "POST").path, "/abs");
 }
 
 #[test]
 fn t21_an_endpoint_on_another_origin_gets_nothing() {
     let elsewhere = Remote::start(|_, exchange| exchange.reply(202, &[], ""));
     let other_port = elsewhere.url("/messages");
-    let schemes = [
-        other_port.clone(),
-        other_port.replace("http:", ""),
-        "https://127.0.0.1/x".to_owned(),
-    ];
+    let schemes =
+        [other_port.clone(), other_port.replace("http:", ""), "https://127.0.0.1/x".to_owned()];
     for data in schemes {
         let remote = with_endpoint(move |_| data.clone());
         let mut bridge = Bridge::to(remote.url("/sse"))
@@ -74,10 +64,7 @@ fn t21_an_endpoint_on_another_origin_gets_nothing() {
             .spawn();
         bridge.send(json::initialize("1", "2024-11-05"));
         let answer = bridge.answer_to("1").to_string();
-        assert!(
-            answer.contains("endpoint") || answer.contains("origin"),
-            "{answer}"
-        );
+        assert!(answer.contains("endpoint") || answer.contains("origin"), "{answer}");
         bridge.end();
         assert_eq!(remote.count(|request| request.method == "POST"), 0);
     }
@@ -103,15 +90,8 @@ fn t22_messages_wait_for_the_endpoint_and_keep_their_order() {
     gate.open();
     assert!(bridge.answer_to("1").get("result").is_some());
     assert!(bridge.answer_to("2").get("result").is_some());
-    let posts: Vec<_> = server
-        .requests()
-        .iter()
-        .filter_map(|request| request.rpc())
-        .collect();
-    assert_eq!(
-        posts,
-        ["initialize", "notifications/initialized", "tools/call"]
-    );
+    let posts: Vec<_> = server.requests().iter().filter_map(|request| request.rpc()).collect();
+    assert_eq!(posts, ["initialize", "notifications/initialized", "tools/call"]);
     bridge.finish();
 }
 
@@ -120,11 +100,7 @@ fn t23_a_lost_stream_costs_the_call_in_flight_and_nothing_else() {
     let server = Server::start(Face::Sse);
     server.on("tools/call", |call| {
         call.executed();
-        if call.marker() == "lost" {
-            call.cut()
-        } else {
-            call.echo()
-        }
+        if call.marker() == "lost" { call.cut() } else { call.echo() }
     });
     let mut bridge = Bridge::over(Face::Sse, &server).spawn();
     bridge.handshake("2024-11-05");
@@ -132,22 +108,10 @@ fn t23_a_lost_stream_costs_the_call_in_flight_and_nothing_else() {
     let answer = bridge.answer_to("1");
     assert_eq!(answer["error"]["code"], -31005, "{answer}");
     bridge.call_works("2");
-    assert_eq!(
-        (server.sessions_opened(), server.executions("lost")),
-        (2, 1)
-    );
-    let rpcs: Vec<_> = server
-        .requests()
-        .iter()
-        .filter_map(|request| request.rpc())
-        .collect();
+    assert_eq!((server.sessions_opened(), server.executions("lost")), (2, 1));
+    let rpcs: Vec<_> = server.requests().iter().filter_map(|request| request.rpc()).collect();
     assert_eq!(rpcs.iter().filter(|&rpc| rpc == "initialize").count(), 2);
-    assert_eq!(
-        rpcs.iter()
-            .filter(|&rpc| rpc == "notifications/initialized")
-            .count(),
-        2
-    );
+    assert_eq!(rpcs.iter().filter(|&rpc| rpc == "notifications/initialized").count(), 2);
     bridge.end();
 }
 
@@ -203,9 +167,7 @@ fn sse_first_falls_back_to_streamable_http() {
             }
             refused
         });
-        let mut bridge = Bridge::to(server.endpoint())
-            .arg("--transport=sse-first")
-            .spawn();
+        let mut bridge = Bridge::to(server.endpoint()).arg("--transport=sse-first").spawn();
         bridge.handshake("2025-06-18");
         bridge.call_works("1");
         assert_eq!(server.sessions_opened(), 1);
@@ -216,9 +178,7 @@ fn sse_first_falls_back_to_streamable_http() {
 #[test]
 fn one_transport_alone_is_not_left() {
     let server = sse_only(405);
-    let mut bridge = Bridge::over(Face::Http, &server)
-        .arg("--startup-grace=0.3")
-        .spawn();
+    let mut bridge = Bridge::over(Face::Http, &server).arg("--startup-grace=0.3").spawn();
     bridge.send(json::initialize("1", "2025-06-18"));
     let answer = bridge.answer_to("1").to_string();
     assert!(answer.contains("405"), "{answer}");

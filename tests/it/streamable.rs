@@ -37,18 +37,8 @@ fn t30_t31_every_later_request_carries_the_session_and_the_version() {
         let first = request.is_rpc("initialize");
         let session = (!first).then_some("session-1");
         let version = (!first).then_some("2025-06-18");
-        assert_eq!(
-            request.header("mcp-session-id"),
-            session,
-            "{}",
-            request.dump()
-        );
-        assert_eq!(
-            request.header("mcp-protocol-version"),
-            version,
-            "{}",
-            request.dump()
-        );
+        assert_eq!(request.header("mcp-session-id"), session, "{}", request.dump());
+        assert_eq!(request.header("mcp-protocol-version"), version, "{}", request.dump());
     }
 }
 
@@ -84,10 +74,7 @@ fn connections_are_kept_and_used_again() {
     let server = Server::start(Face::Http);
     let mut bridge = connected(&server);
     (0..50).for_each(|id| bridge.call_works(&id.to_string()));
-    let calls = server
-        .requests()
-        .into_iter()
-        .filter(|request| request.is_rpc("tools/call"));
+    let calls = server.requests().into_iter().filter(|request| request.is_rpc("tools/call"));
     let mut connections: Vec<_> = calls.map(|request| request.connection).collect();
     connections.dedup();
     assert!(connections.len() <= 3, "{connections:?}");
@@ -108,8 +95,7 @@ fn t32_nothing_overtakes_initialized() {
     server.await_request(|request| request.is_rpc("notifications/initialized"));
     assert!(
         server
-            .nth_within(1, Duration::from_millis(200), |request| request
-                .is_rpc("tools/call"))
+            .nth_within(1, Duration::from_millis(200), |request| request.is_rpc("tools/call"))
             .is_none()
     );
     assert_eq!(server.count(is_get), 0);
@@ -125,17 +111,9 @@ fn t33_a_refused_get_stream_is_not_asked_for_again() {
     let mut bridge = connected(&server);
     server.await_request(is_get);
     bridge.call_works("1");
-    assert!(
-        server
-            .nth_within(2, Duration::from_millis(1500), is_get)
-            .is_none()
-    );
+    assert!(server.nth_within(2, Duration::from_millis(1500), is_get).is_none());
     bridge.finish();
-    assert_eq!(
-        server.count(|request| request.method == "DELETE"),
-        0,
-        "there is no session"
-    );
+    assert_eq!(server.count(|request| request.method == "DELETE"), 0, "there is no session");
 }
 
 #[test]
@@ -143,17 +121,10 @@ fn the_get_stream_carries_everything_the_remote_says_unasked() {
     let server = Server::start(Face::Http);
     let mut bridge = connected(&server);
     for n in 0..20 {
-        server.push(json::notification(
-            "notifications/message",
-            &format!("{{\"n\":{n}}}"),
-        ));
+        server.push(json::notification("notifications/message", &format!("{{\"n\":{n}}}")));
     }
     for n in 0..20 {
-        assert_eq!(
-            bridge.incoming("notifications/message")["params"]["n"],
-            n,
-            "in order"
-        );
+        assert_eq!(bridge.incoming("notifications/message")["params"]["n"], n, "in order");
     }
     bridge.finish();
 }
@@ -163,18 +134,12 @@ fn t34_a_primed_stream_that_ends_is_resumed_after_its_retry_time() {
     let server = Server::start(Face::Http);
     server.on("tools/call", |call| {
         call.executed();
-        call.http()
-            .sse(&[])
-            .chunk("id: e1\nretry: 500\ndata: \n\n")
-            .end();
+        call.http().sse(&[]).chunk("id: e1\nretry: 500\ndata: \n\n").end();
     });
     server.rule(|request, exchange| {
         let resume = request.header("last-event-id").is_some();
         if resume {
-            exchange
-                .sse(&[])
-                .event(json::result("1", r#"{"resumed":true}"#))
-                .end();
+            exchange.sse(&[]).event(json::result("1", r#"{"resumed":true}"#)).end();
         }
         resume
     });
@@ -183,21 +148,12 @@ fn t34_a_primed_stream_that_ends_is_resumed_after_its_retry_time() {
     let call = server.await_request(|request| request.is_rpc("tools/call"));
     assert_eq!(bridge.answer_to("1")["result"]["resumed"], true);
     let resume = server.await_request(|request| request.header("last-event-id").is_some());
-    assert_eq!(
-        (resume.method.as_str(), resume.header("last-event-id")),
-        ("GET", Some("e1"))
-    );
+    assert_eq!((resume.method.as_str(), resume.header("last-event-id")), ("GET", Some("e1")));
     assert_eq!(resume.header("mcp-session-id"), Some("session-1"));
     assert_eq!(resume.header("accept"), Some("text/event-stream"));
     let waited = resume.at - call.at;
-    assert!(
-        waited >= Duration::from_millis(450),
-        "came back after {waited:?}"
-    );
-    assert!(
-        waited < Duration::from_secs(5),
-        "came back after {waited:?}"
-    );
+    assert!(waited >= Duration::from_millis(450), "came back after {waited:?}");
+    assert!(waited < Duration::from_secs(5), "came back after {waited:?}");
     assert_eq!(server.executions("primed"), 1);
     bridge.finish();
 }
@@ -208,11 +164,7 @@ fn a_stream_is_resumed_again_and_again_and_repeats_no_event() {
     server.on("tools/call", |call| {
         call.executed();
         let first = json::notification("notifications/progress", r#"{"n":0}"#);
-        call.http()
-            .sse(&[])
-            .chunk("retry: 10\n\n")
-            .event_with_id("0", first)
-            .reset();
+        call.http().sse(&[]).chunk("retry: 10\n\n").event_with_id("0", first).reset();
     });
     server.rule(|request, exchange| {
         let Some(last) = request.header("last-event-id") else {
@@ -221,18 +173,11 @@ fn a_stream_is_resumed_again_and_again_and_repeats_no_event() {
         let next = last.parse::<usize>().expect("our own id") + 1;
         let id = next.to_string();
         if next == 10 {
-            exchange
-                .sse(&[])
-                .event_with_id(&id, json::result("1", "{}"))
-                .end();
+            exchange.sse(&[]).event_with_id(&id, json::result("1", "{}")).end();
         } else {
             let note = json::notification("notifications/progress", &format!("{{\"n\":{next}}}"));
             exchange.sse(&[]).event_with_id(&id, note);
-            if next % 2 == 0 {
-                exchange.reset()
-            } else {
-                exchange.end()
-            }
+            if next % 2 == 0 { exchange.reset() } else { exchange.end() }
         }
         true
     });
@@ -253,20 +198,14 @@ fn t35_two_broken_streams_resume_each_with_its_own_last_id() {
     server.on("tools/call", |call| {
         call.executed();
         let id = format!("stream-{}", call.id());
-        call.http()
-            .sse(&[])
-            .chunk(format!("retry: 20\nid: {id}\ndata:\n\n"))
-            .reset();
+        call.http().sse(&[]).chunk(format!("retry: 20\nid: {id}\ndata:\n\n")).reset();
     });
     server.rule(|request, exchange| {
         let Some(last) = request.header("last-event-id") else {
             return false;
         };
         let id = last.trim_start_matches("stream-");
-        exchange
-            .sse(&[])
-            .event(json::result(id, &format!("{{\"from\":\"{last}\"}}")))
-            .end();
+        exchange.sse(&[]).event(json::result(id, &format!("{{\"from\":\"{last}\"}}"))).end();
         true
     });
     let mut bridge = connected(&server);
@@ -282,9 +221,7 @@ fn the_get_stream_resumes_with_its_own_last_id_and_keeps_its_retry_time() {
     let server = Server::start(Face::Http);
     let mut bridge = connected(&server);
     let note = json::notification("notifications/message", "{}");
-    server.frame(Frame::Raw(
-        format!("retry: 50\nid: g7\ndata: {note}\n\n").into_bytes(),
-    ));
+    server.frame(Frame::Raw(format!("retry: 50\nid: g7\ndata: {note}\n\n").into_bytes()));
     bridge.incoming("notifications/message");
     server.frame(Frame::End);
     let again = server.await_nth(2, is_get);
@@ -329,6 +266,7 @@ fn t40_a_cancellation_follows_its_request_and_a_late_answer_is_dropped() {
         call.echo();
     });
     let mut bridge = connected(&server);
+    bridge.call_works("\"before\"");
     for n in 0..10 {
         let id = n.to_string();
         bridge.call(&id, "slow");
@@ -348,19 +286,12 @@ fn t40_a_cancellation_follows_its_request_and_a_late_answer_is_dropped() {
             one.is_rpc("notifications/cancelled")
                 && one.dump().contains(&format!("\"requestId\":{id}}}"))
         });
-        assert!(
-            call.is_some() && call < cancel,
-            "call {call:?}, cancellation {cancel:?}"
-        );
+        assert!(call.is_some() && call < cancel, "call {call:?}, cancellation {cancel:?}");
     }
     gate.open();
     bridge.call_works("\"after\"");
     bridge.send(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
-    assert_eq!(
-        json::value(&bridge.next_line())["id"],
-        "p",
-        "no answer to what was cancelled"
-    );
+    assert_eq!(json::value(&bridge.next_line())["id"], "p", "no answer to what was cancelled");
     bridge.finish();
 }
 
@@ -368,18 +299,12 @@ fn t40_a_cancellation_follows_its_request_and_a_late_answer_is_dropped() {
 fn t41_any_success_accepts_a_notification() {
     let server = Server::start(Face::Http);
     let nth = AtomicUsize::new(0);
-    server.on("notifications/x", move |call| {
-        match nth.fetch_add(1, Ordering::SeqCst) {
-            0 => call.http().reply(204, &[], ""),
-            1 => call.http().reply(200, &[], ""),
-            2 => call
-                .http()
-                .reply(200, &[("content-type", "application/json")], "null"),
-            3 => call
-                .http()
-                .reply(202, &[("content-type", "text/plain")], "Accepted"),
-            _ => call.http().sse(&[]).end(),
-        }
+    server.on("notifications/x", move |call| match nth.fetch_add(1, Ordering::SeqCst) {
+        0 => call.http().reply(204, &[], ""),
+        1 => call.http().reply(200, &[], ""),
+        2 => call.http().reply(200, &[("content-type", "application/json")], "null"),
+        3 => call.http().reply(202, &[("content-type", "text/plain")], "Accepted"),
+        _ => call.http().sse(&[]).end(),
     });
     let mut bridge = connected(&server);
     (0..5).for_each(|_| bridge.send(json::notification("notifications/x", "{}")));
@@ -400,9 +325,7 @@ fn t42_comments_are_no_messages_and_keep_a_stream_alive_beyond_the_body_timeout(
         }
         stream.event(json::result(&id, "{}")).end();
     });
-    let mut bridge = Bridge::to(server.endpoint())
-        .arg("--body-timeout=0.4")
-        .spawn();
+    let mut bridge = Bridge::to(server.endpoint()).arg("--body-timeout=0.4").spawn();
     bridge.handshake("2025-06-18");
     bridge.send(json::request("1", "x/slow", "{}"));
     assert!(bridge.answer_to("1").get("result").is_some());
@@ -432,10 +355,7 @@ fn t43_an_array_in_a_json_body_or_event_is_taken_apart_in_2025_03_26() {
             bridge.next_line(),
             json::notification("notifications/message", "{}").as_bytes()
         );
-        assert_eq!(
-            bridge.next_line(),
-            json::result(id, r#"{"ok":1.0}"#).as_bytes()
-        );
+        assert_eq!(bridge.next_line(), json::result(id, r#"{"ok":1.0}"#).as_bytes());
     }
     bridge.finish();
 }
@@ -457,10 +377,9 @@ fn an_answer_counts_as_soon_as_it_is_read_though_the_stream_stays_open() {
 
 #[test]
 fn cookies_of_the_endpoint_are_kept_unless_disabled() {
-    for (flag, expected) in [
-        ("--connect-timeout=10", Some("sticky=backend-7")),
-        ("--disable-cookies", None),
-    ] {
+    for (flag, expected) in
+        [("--connect-timeout=10", Some("sticky=backend-7")), ("--disable-cookies", None)]
+    {
         let server = Server::start(Face::Http);
         server.on("initialize", |call| {
             call.initialize(&[("set-cookie", "sticky=backend-7; Path=/; HttpOnly")])
@@ -506,13 +425,10 @@ fn t121_a_redirect_to_another_origin_is_refused_and_nothing_is_sent_there() {
     for status in [301, 302, 303, 307, 308] {
         let server = Server::start(Face::Http);
         let target = elsewhere.url("/mcp");
-        server.on("tools/call", move |call| {
-            call.http().reply(status, &[("location", &target)], "")
-        });
-        let mut bridge = Bridge::to(server.endpoint())
-            .arg("--header=x-api-key: ${KEY}")
-            .env("KEY", "k")
-            .spawn();
+        server
+            .on("tools/call", move |call| call.http().reply(status, &[("location", &target)], ""));
+        let mut bridge =
+            Bridge::to(server.endpoint()).arg("--header=x-api-key: ${KEY}").env("KEY", "k").spawn();
         bridge.handshake("2025-06-18");
         bridge.call("1", "away");
         let answer = bridge.answer_to("1");

@@ -12,11 +12,7 @@ use crate::support::{
 };
 
 fn connect(url: &str) -> TcpStream {
-    let host = url
-        .trim_start_matches("http://")
-        .split('/')
-        .next()
-        .expect("a host");
+    let host = url.trim_start_matches("http://").split('/').next().expect("a host");
     TcpStream::connect(host).expect("the remote listens")
 }
 
@@ -44,23 +40,13 @@ fn the_scripted_server_gives_a_session_and_insists_on_it() {
     post(&mut stream, "/mcp", "none", &json::call("1", "early"));
     read_until(&mut stream, "404");
     read_until(&mut stream, "}}");
-    post(
-        &mut stream,
-        "/mcp",
-        "",
-        &json::initialize("1", "2025-06-18"),
-    );
+    post(&mut stream, "/mcp", "", &json::initialize("1", "2025-06-18"));
     read_until(&mut stream, "mcp-session-id: session-1");
     read_until(&mut stream, "}}}");
     post(&mut stream, "/mcp", "session-1", &json::call("2", "m"));
     read_until(&mut stream, "\"text\":\"m\"");
     assert_eq!((server.executions("early"), server.executions("m")), (0, 1));
-    assert_eq!(
-        server
-            .await_nth(2, |request| request.is_rpc("tools/call"))
-            .ordinal,
-        2
-    );
+    assert_eq!(server.await_nth(2, |request| request.is_rpc("tools/call")).ordinal, 2);
 }
 
 #[test]
@@ -70,12 +56,7 @@ fn the_scripted_http_sse_server_answers_on_its_stream() {
     write!(stream, "GET /sse HTTP/1.1\r\n\r\n").expect("it is written");
     read_until(&mut stream, "data: /messages?sid=session-1\n\n");
     let mut other = connect(&server.endpoint());
-    post(
-        &mut other,
-        "/messages?sid=session-1",
-        "",
-        &json::call("7", "m"),
-    );
+    post(&mut other, "/messages?sid=session-1", "", &json::call("7", "m"));
     read_until(&mut other, "202");
     read_until(&mut stream, "\"text\":\"m\"");
     drop(stream);
@@ -90,12 +71,7 @@ fn a_stopped_server_refuses_and_comes_back_on_the_same_port() {
     assert!(TcpStream::connect(addr).is_err());
     server.start_again();
     let mut stream = connect(&server.endpoint());
-    post(
-        &mut stream,
-        "/mcp",
-        "",
-        &json::initialize("1", "2025-06-18"),
-    );
+    post(&mut stream, "/mcp", "", &json::initialize("1", "2025-06-18"));
     read_until(&mut stream, "200");
 }
 
@@ -104,24 +80,14 @@ fn a_reset_is_a_reset_from_the_script_and_through_the_proxy() {
     let server = Server::start(Face::Http);
     server.on("initialize", |call| call.cut());
     let mut stream = connect(&server.endpoint());
-    post(
-        &mut stream,
-        "/mcp",
-        "",
-        &json::initialize("1", "2025-06-18"),
-    );
+    post(&mut stream, "/mcp", "", &json::initialize("1", "2025-06-18"));
     let error = stream.read(&mut [0; 1]).expect_err("a reset");
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
 
     let proxy = Proxy::to(server.listener().addr);
     let mut stream = connect(&proxy.url("/"));
     server.on("initialize", |call| call.behave());
-    post(
-        &mut stream,
-        "/mcp",
-        "",
-        &json::initialize("1", "2025-06-18"),
-    );
+    post(&mut stream, "/mcp", "", &json::initialize("1", "2025-06-18"));
     read_until(&mut stream, "}}}");
     proxy.cut();
     let error = stream.read(&mut [0; 1]).expect_err("a reset");
@@ -133,12 +99,7 @@ fn a_stalled_proxy_delivers_later_and_a_refusing_one_never() {
     let server = Server::start(Face::Http);
     let proxy = Proxy::to(server.listener().addr);
     let mut stream = connect(&proxy.url("/"));
-    post(
-        &mut stream,
-        "/mcp",
-        "",
-        &json::initialize("1", "2025-06-18"),
-    );
+    post(&mut stream, "/mcp", "", &json::initialize("1", "2025-06-18"));
     read_until(&mut stream, "}}}");
     proxy.stall();
     post(&mut stream, "/mcp", "session-1", &json::call("2", "late"));

@@ -77,17 +77,10 @@ impl Setup {
         words.extend(executable());
         words.extend(self.args.iter().map(OsString::from));
         let mut command = Command::new(&words[0]);
-        command
-            .args(&words[1..])
-            .env_clear()
-            .env("HOME", &home)
-            .env("PATH", "/usr/bin:/bin");
-        for (variable, folder) in [
-            ("CONFIG", "config"),
-            ("STATE", "state"),
-            ("DATA", "data"),
-            ("CACHE", "cache"),
-        ] {
+        command.args(&words[1..]).env_clear().env("HOME", &home).env("PATH", "/usr/bin:/bin");
+        for (variable, folder) in
+            [("CONFIG", "config"), ("STATE", "state"), ("DATA", "data"), ("CACHE", "cache")]
+        {
             command.env(format!("XDG_{variable}_HOME"), home.join(folder));
         }
         command.envs(self.env);
@@ -113,13 +106,7 @@ pub struct Bridge {
 impl Bridge {
     /// A bridge to this URL, with nothing else said.
     pub fn to(url: impl Into<String>) -> Setup {
-        Setup {
-            args: vec![url.into()],
-            env: vec![],
-            home: None,
-            wrapper: vec![],
-            stdin: None,
-        }
+        Setup { args: vec![url.into()], env: vec![], home: None, wrapper: vec![], stdin: None }
     }
 
     /// A bridge to this server over this transport alone.
@@ -148,15 +135,7 @@ impl Bridge {
         });
         let stdin = child.stdin.take();
         let waiting = VecDeque::new();
-        Bridge {
-            child,
-            stdin,
-            lines,
-            waiting,
-            stderr,
-            stderr_end,
-            _home: home,
-        }
+        Bridge { child, stdin, lines, waiting, stderr, stderr_end, _home: home }
     }
 
     /// Writes one line.
@@ -193,10 +172,7 @@ impl Bridge {
     pub fn take_line(&mut self, what: &str, like: impl Fn(&[u8]) -> bool) -> Vec<u8> {
         self.line_within(DEADLINE, like).unwrap_or_else(|| {
             let others: Vec<_> = self.waiting.iter().map(|line| show(line)).collect();
-            panic!(
-                "{what} never came; unread: {others:#?}; stderr: {}",
-                self.stderr()
-            )
+            panic!("{what} never came; unread: {others:#?}; stderr: {}", self.stderr())
         })
     }
 
@@ -237,10 +213,7 @@ impl Bridge {
     /// The next notification or request from the remote with this method.
     pub fn incoming(&mut self, method: &str) -> Value {
         let line = self.take_line(method, |line| {
-            Members::of(line)
-                .and_then(|all| all.text("method"))
-                .as_deref()
-                == Some(method)
+            Members::of(line).and_then(|all| all.text("method")).as_deref() == Some(method)
         });
         json::value(&line)
     }
@@ -267,10 +240,7 @@ impl Bridge {
     pub fn handshake(&mut self, version: &str) -> Value {
         self.send(json::initialize("\"hello\"", version));
         let answer = self.answer_to("\"hello\"");
-        assert!(
-            answer.get("result").is_some(),
-            "initialize failed: {answer}"
-        );
+        assert!(answer.get("result").is_some(), "initialize failed: {answer}");
         self.send(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
         answer
     }
@@ -358,10 +328,7 @@ impl Bridge {
         for word in words {
             assert!(message.contains(word), "{word} is missing in: {message}");
         }
-        assert!(
-            !message.contains('<') && !message.contains('\n'),
-            "{message}"
-        );
+        assert!(!message.contains('<') && !message.contains('\n'), "{message}");
         error
     }
 }

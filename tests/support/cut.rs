@@ -94,11 +94,11 @@ fn pump(mut from: &TcpStream, mut to: &TcpStream, shared: &Shared, born: usize) 
             reset_on_close(from);
             return;
         }
-        if shared.mode.load(Ordering::SeqCst) == STALL {
+        let read = from.read(&mut buffer);
+        while shared.mode.load(Ordering::SeqCst) == STALL {
             thread::sleep(Duration::from_millis(5));
-            continue;
         }
-        match from.read(&mut buffer) {
+        match read {
             Ok(n @ 1..) if to.write_all(&buffer[..n]).is_ok() => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
             _ => {

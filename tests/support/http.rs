@@ -73,15 +73,7 @@ pub fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let body = read_body(reader, &headers)?;
-    Some(Request {
-        ordinal: 0,
-        connection: 0,
-        method,
-        path,
-        headers,
-        body,
-        at: Instant::now(),
-    })
+    Some(Request { ordinal: 0, connection: 0, method, path, headers, body, at: Instant::now() })
 }
 
 fn read_line(reader: &mut impl BufRead) -> Option<String> {
@@ -92,12 +84,7 @@ fn read_line(reader: &mut impl BufRead) -> Option<String> {
 }
 
 fn read_body(reader: &mut impl BufRead, headers: &[(String, String)]) -> Option<Vec<u8>> {
-    let of = |name: &str| {
-        headers
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value)
-    };
+    let of = |name: &str| headers.iter().find(|(known, _)| known == name).map(|(_, value)| value);
     if of("transfer-encoding").is_some_and(|value| value.contains("chunked")) {
         return read_chunks(reader);
     }
@@ -132,11 +119,7 @@ pub struct Exchange {
 
 impl Exchange {
     pub fn new(stream: Arc<TcpStream>) -> Self {
-        Exchange {
-            stream,
-            gone: false,
-            over: false,
-        }
+        Exchange { stream, gone: false, over: false }
     }
 
     /// Writes exactly these bytes.
@@ -163,10 +146,7 @@ impl Exchange {
 
     /// Begins a chunked event stream.
     pub fn sse(&mut self, headers: &[(&str, &str)]) -> &mut Self {
-        let mut all = vec![
-            ("content-type", "text/event-stream"),
-            ("transfer-encoding", "chunked"),
-        ];
+        let mut all = vec![("content-type", "text/event-stream"), ("transfer-encoding", "chunked")];
         all.extend(headers);
         self.raw(head(200, &all) + "\r\n")
     }
@@ -244,10 +224,5 @@ fn head(status: u16, headers: &[(&str, &str)]) -> String {
 /// A `message` event.
 pub fn event(id: Option<&str>, data: &[u8]) -> Vec<u8> {
     let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
-    [
-        format!("{id}event: message\ndata: ").as_bytes(),
-        data,
-        b"\n\n",
-    ]
-    .concat()
+    [format!("{id}event: message\ndata: ").as_bytes(), data, b"\n\n"].concat()
 }

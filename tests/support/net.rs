@@ -31,10 +31,7 @@ pub fn await_some<T, R>(
             return Some(found);
         }
         let left = end.checked_duration_since(Instant::now())?;
-        guard = condvar
-            .wait_timeout(guard, left)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0;
+        guard = condvar.wait_timeout(guard, left).unwrap_or_else(PoisonError::into_inner).0;
     }
 }
 
@@ -65,11 +62,7 @@ fn fresh_address() -> SocketAddr {
     static NEXT: AtomicU16 = AtomicU16::new(1);
     let n = NEXT.fetch_add(1, Ordering::Relaxed);
     let own = Ipv4Addr::new(127, 77, (n >> 8) as u8, (n & 0xff) as u8);
-    let ip = if cfg!(target_os = "linux") {
-        own
-    } else {
-        Ipv4Addr::LOCALHOST
-    };
+    let ip = if cfg!(target_os = "linux") { own } else { Ipv4Addr::LOCALHOST };
     SocketAddr::from((ip, 0))
 }
 
@@ -77,10 +70,7 @@ fn fresh_address() -> SocketAddr {
 pub fn reset_on_close(stream: &TcpStream) {
     static RUNTIME: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     let runtime = RUNTIME.get_or_init(|| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .expect("a runtime")
+        tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime")
     });
     let _guard = runtime.enter();
     let Ok(twin) = stream.try_clone() else { return };

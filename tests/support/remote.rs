@@ -38,10 +38,7 @@ impl Remote {
         let log = Arc::new(Log::default());
         let (recorder, script): (_, Arc<Script>) = (log.clone(), Arc::new(script));
         let serve = move |stream: Arc<TcpStream>| serve(stream, &recorder, &*script);
-        Remote {
-            listener: Listener::start(Arc::new(serve)),
-            log,
-        }
+        Remote { listener: Listener::start(Arc::new(serve)), log }
     }
 
     /// The URL of `path` here.
@@ -60,10 +57,7 @@ impl Remote {
 
     /// How many requests so far are like this.
     pub fn count(&self, like: impl Fn(&Request) -> bool) -> usize {
-        lock(&self.log.requests)
-            .iter()
-            .filter(|request| like(request))
-            .count()
+        lock(&self.log.requests).iter().filter(|request| like(request)).count()
     }
 
     /// The first request like this, waiting for it if need be.
@@ -74,11 +68,7 @@ impl Remote {
     /// The `n`th (from 1) request like this, waiting for it if need be.
     pub fn await_nth(&self, n: usize, like: impl Fn(&Request) -> bool) -> Arc<Request> {
         self.nth_within(n, DEADLINE, like).unwrap_or_else(|| {
-            let seen: Vec<_> = self
-                .requests()
-                .iter()
-                .map(|request| brief(request))
-                .collect();
+            let seen: Vec<_> = self.requests().iter().map(|request| brief(request)).collect();
             panic!("request no. {n} of that kind never came; seen: {seen:#?}")
         })
     }
@@ -91,10 +81,7 @@ impl Remote {
         like: impl Fn(&Request) -> bool,
     ) -> Option<Arc<Request>> {
         await_some(&self.log.requests, &self.log.changed, within, |all| {
-            all.iter()
-                .filter(|request| like(request))
-                .nth(n - 1)
-                .cloned()
+            all.iter().filter(|request| like(request)).nth(n - 1).cloned()
         })
     }
 }
@@ -118,11 +105,7 @@ fn serve(stream: Arc<TcpStream>, log: &Log, script: &Script) {
 
 fn record(log: &Log, request: Request, connection: usize) -> Arc<Request> {
     let mut all = lock(&log.requests);
-    let request = Arc::new(Request {
-        ordinal: all.len(),
-        connection,
-        ..request
-    });
+    let request = Arc::new(Request { ordinal: all.len(), connection, ..request });
     all.push(request.clone());
     log.changed.notify_all();
     request

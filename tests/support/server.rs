@@ -67,9 +67,20 @@ struct Core {
     rules: Mutex<Vec<Arc<Rule>>>,
 }
 
+/// The writing end of a session's stream, numbered so that an old one cannot be taken for its
+/// successor.
+#[derive(Clone)]
+struct Stream {
+    number: usize,
+    frames: Sender<Frame>,
+}
+
 #[derive(Default)]
 struct State {
-    sessions: HashMap<String, Option<Sender<Frame>>>,
+    sessions: HashMap<String, Option<Stream>>,
+    /// Streams of forgotten sessions, still open.
+    orphans: Vec<Stream>,
+    streams_opened: usize,
     newest: String,
     opened: usize,
     streams_left: usize,
@@ -102,11 +113,7 @@ impl Server {
 
     /// The URL that a person would configure.
     pub fn endpoint(&self) -> String {
-        self.url(if self.core.face == Face::Http {
-            "/mcp"
-        } else {
-            "/sse"
-        })
+        self.url(if self.core.face == Face::Http { "/mcp" } else { "/sse" })
     }
 
     /// Replaces what a JSON-RPC method does (requests and notifications; an answer from the client
@@ -138,11 +145,18 @@ impl Server {
         self
     }
 
-    /// Forgets all sessions, as a restart does; their streams end.
+    /// Forgets all sessions and ends their streams.
     pub fn forget_sessions(&self) {
         for (_, stream) in lock(&self.core.state).sessions.drain() {
-            stream.map(|stream| stream.send(Frame::End));
+            stream.map(|stream| stream.frames.send(Frame::End));
         }
+    }
+
+    /// Forgets all sessions; their streams stay open and silent.
+    pub fn forget_sessions_quietly(&self) {
+        let mut state = lock(&self.core.state);
+        let streams: Vec<_> = state.sessions.drain().filter_map(|(_, stream)| stream).collect();
+        state.orphans.extend(streams);
     }
 
     /// Closes the port and every connection, and forgets the sessions.
@@ -161,14 +175,16 @@ impl Server {
         self.frame(Frame::Raw(event(None, message.as_ref())));
     }
 
-    /// Does this to the newest session's stream, waiting for the stream if need be.
+    /// Does this to the newest session's stream, waiting for the stream if need be. After an end
+    /// or a reset the next frame waits for the next stream.
     pub fn frame(&self, frame: Frame) {
+        let last = !matches!(frame, Frame::Raw(_));
         let stream = await_some(&self.core.state, &self.core.changed, DEADLINE, |state| {
-            state.sessions.get(&state.newest)?.clone()
+            let newest = state.newest.clone();
+            let stream = state.sessions.get_mut(&newest)?;
+            if last { stream.take() } else { stream.clone() }
         });
-        let _ = stream
-            .expect("the client never opened a stream")
-            .send(frame);
+        let _ = stream.expect("the client never opened a stream").frames.send(frame);
     }
 
     /// The newest session's id, once there are `n` sessions.
@@ -194,11 +210,7 @@ impl Server {
 
     /// How often a `tools/call` with this marker was executed.
     pub fn executions(&self, marker: &str) -> usize {
-        lock(&self.core.state)
-            .executed
-            .get(marker)
-            .copied()
-            .unwrap_or(0)
+        lock(&self.core.state).executed.get(marker).copied().unwrap_or(0)
     }
 
     /// Waits until a `tools/call` with this marker is executing.
@@ -233,10 +245,7 @@ impl Core {
         if request.is_rpc("initialize") {
             return self.dispatch(request, exchange, String::new());
         }
-        let session = request
-            .header("mcp-session-id")
-            .unwrap_or_default()
-            .to_owned();
+        let session = request.header("mcp-session-id").unwrap_or_default().to_owned();
         if self.knows(&session) {
             self.dispatch(request, exchange, session)
         } else {
@@ -255,19 +264,12 @@ impl Core {
             let text = "Bad Request: No valid session ID provided";
             exchange.reply(400, &headers, json::error("null", -32000, text));
         } else {
-            exchange.reply(
-                404,
-                &headers,
-                json::error("null", -32001, "Session not found"),
-            );
+            exchange.reply(404, &headers, json::error("null", -32001, "Session not found"));
         }
     }
 
     fn http_get(self: &Arc<Self>, request: &Arc<Request>, exchange: &mut Exchange) {
-        let session = request
-            .header("mcp-session-id")
-            .unwrap_or_default()
-            .to_owned();
+        let session = request.header("mcp-session-id").unwrap_or_default().to_owned();
         if lock(&self.state).stateless {
             return exchange.reply(405, &[("allow", "POST")], "");
         }
@@ -275,8 +277,8 @@ impl Core {
             return self.lost(exchange);
         }
         exchange.sse(&[]);
-        let frames = self.open_stream(&session);
-        self.stream(&session, &frames, exchange);
+        let opened = self.open_stream(&session);
+        self.stream(&session, opened, exchange);
     }
 
     fn http_delete(&self, request: &Request, exchange: &mut Exchange) {
@@ -289,21 +291,14 @@ impl Core {
 
     fn sse_get(self: &Arc<Self>, exchange: &mut Exchange) {
         let session = self.new_session();
-        let frames = self.open_stream(&session);
-        exchange.sse(&[]).chunk(format!(
-            "event: endpoint\ndata: /messages?sid={session}\n\n"
-        ));
-        self.stream(&session, &frames, exchange);
+        let opened = self.open_stream(&session);
+        exchange.sse(&[]).chunk(format!("event: endpoint\ndata: /messages?sid={session}\n\n"));
+        self.stream(&session, opened, exchange);
         lock(&self.state).sessions.remove(&session);
     }
 
     fn sse_post(self: &Arc<Self>, request: &Arc<Request>, exchange: &mut Exchange) {
-        let session = request
-            .path
-            .rsplit('=')
-            .next()
-            .unwrap_or_default()
-            .to_owned();
+        let session = request.path.rsplit('=').next().unwrap_or_default().to_owned();
         if !lock(&self.state).sessions.contains_key(&session) {
             return exchange.reply(404, &[], "no such session");
         }
@@ -320,17 +315,20 @@ impl Core {
         id
     }
 
-    fn open_stream(&self, session: &str) -> Receiver<Frame> {
+    fn open_stream(&self, session: &str) -> (usize, Receiver<Frame>) {
         let (sender, frames) = channel();
-        lock(&self.state)
-            .sessions
-            .insert(session.to_owned(), Some(sender));
+        let mut state = lock(&self.state);
+        state.streams_opened += 1;
+        let number = state.streams_opened;
+        let stream = Stream { number, frames: sender };
+        state.sessions.insert(session.to_owned(), Some(stream));
         self.changed.notify_all();
-        frames
+        (number, frames)
     }
 
     /// Writes the frames until the stream or the client ends.
-    fn stream(&self, session: &str, frames: &Receiver<Frame>, exchange: &mut Exchange) {
+    fn stream(&self, session: &str, opened: (usize, Receiver<Frame>), exchange: &mut Exchange) {
+        let (number, frames) = opened;
         while !exchange.over() {
             match frames.recv_timeout(Duration::from_millis(10)) {
                 Ok(Frame::Raw(bytes)) => _ = exchange.chunk(bytes),
@@ -345,7 +343,7 @@ impl Core {
             }
         }
         if let Some(stream) = lock(&self.state).sessions.get_mut(session) {
-            *stream = None;
+            stream.take_if(|stream| stream.number == number);
         }
     }
 
@@ -356,12 +354,7 @@ impl Core {
         session: String,
     ) {
         let members = request.members();
-        let text = |name: &str| {
-            members
-                .as_ref()
-                .and_then(|all| all.raw(name))
-                .map(str::to_owned)
-        };
+        let text = |name: &str| members.as_ref().and_then(|all| all.raw(name)).map(str::to_owned);
         let method = request.rpc().unwrap_or_else(|| "response".to_owned());
         let behaviour = lock(&self.behaviours).get(&method).cloned();
         let mut call = Call {
@@ -421,10 +414,7 @@ impl Call<'_> {
 
     /// Opens a session and answers with everything a server can have, and with more headers.
     pub fn initialize(&mut self, headers: &[(&str, &str)]) {
-        let version = self.params["protocolVersion"]
-            .as_str()
-            .unwrap_or("2025-11-25")
-            .to_owned();
+        let version = self.params["protocolVersion"].as_str().unwrap_or("2025-11-25").to_owned();
         let body = json::result(&self.id(), &initialize_result(&version));
         if self.core.face == Face::Sse {
             return self.message(body);
@@ -446,30 +436,23 @@ impl Call<'_> {
 
     /// The marker of a `tools/call`.
     pub fn marker(&self) -> String {
-        self.params["arguments"]["marker"]
-            .as_str()
-            .unwrap_or("unmarked")
-            .to_owned()
+        self.params["arguments"]["marker"].as_str().unwrap_or("unmarked").to_owned()
     }
 
     /// Counts an execution; HTTP+SSE also says 202 now, as such servers do.
     pub fn executed(&mut self) {
-        if self.core.face == Face::Sse {
-            self.accept();
+        if self.core.face == Face::Sse && !self.accepted {
+            // This thread may block from here on: the connection is not for other messages.
+            self.exchange.reply(202, &[("connection", "close")], "");
+            self.accepted = true;
         }
-        *lock(&self.core.state)
-            .executed
-            .entry(self.marker())
-            .or_default() += 1;
+        *lock(&self.core.state).executed.entry(self.marker()).or_default() += 1;
         self.core.changed.notify_all();
     }
 
     /// Answers a `tools/call` with its marker.
     pub fn echo(&mut self) {
-        self.answer(&format!(
-            r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#,
-            self.marker()
-        ));
+        self.answer(&format!(r#"{{"content":[{{"type":"text","text":"{}"}}]}}"#, self.marker()));
     }
 
     /// Answers with this result.
@@ -495,12 +478,15 @@ impl Call<'_> {
         if self.core.face == Face::Sse {
             self.accept();
         }
-        let stream = lock(&self.core.state)
-            .sessions
-            .get(&self.session)
-            .cloned()
-            .flatten();
-        stream.map(|stream| stream.send(frame));
+        let stream = lock(&self.core.state).sessions.get(&self.session).cloned().flatten();
+        stream.map(|stream| stream.frames.send(frame));
+    }
+
+    /// Puts this message on the session's stream and leaves the POST to the test.
+    pub fn only_stream(&mut self, message: impl AsRef<[u8]>) {
+        let accepted = std::mem::replace(&mut self.accepted, true);
+        self.on_stream(event(None, message.as_ref()));
+        self.accepted = accepted;
     }
 
     /// 202, once.

@@ -101,7 +101,10 @@ impl State {
         }
         match after(&end, self.listen.was_open, self.connection.has_session()) {
             Next::Absent => self.listen.absent = true,
-            Next::SessionLost => self.lose_session(self.connection.generation),
+            Next::SessionLost => {
+                let cause = "the session ended on the server";
+                self.lose_session(self.connection.generation, cause);
+            }
             Next::Reopen { delivered } => {
                 self.listen.attempts = if delivered { 0 } else { self.listen.attempts + 1 };
                 let attempt = self.listen.attempts.saturating_sub(u32::from(!delivered));

@@ -45,7 +45,7 @@ impl State {
         self.act(Action::Renew);
         let cause = "the remote does not answer pings";
         if self.is_sse() {
-            return self.lose_stream(cause);
+            return self.lose_session(self.connection.generation, cause);
         }
         for key in self.requests.keys(|request| matches!(request.stage, Stage::Sent(_))) {
             if let Some(Stage::Sent(exchange)) =

@@ -99,11 +99,7 @@ impl State {
                 self.reply(answer.into(), batch);
             }
             _ if self.local.initialize.is_none() => {
-                let error = if message.method() == "server/discover" {
-                    Error::new(Kind::MethodNotFound, "this server speaks MCP up to 2025-11-25")
-                } else {
-                    Error::new(Kind::InvalidRequest, "the first request must be `initialize`")
-                };
+                let error = self.not_initialized(&message.method());
                 self.refuse(&error, message.id(), batch);
             }
             Method::ToolsCall if !self.may_call(&message) => {
@@ -114,6 +110,15 @@ impl State {
             }
             _ => self.accept(message, method, batch),
         }
+    }
+
+    /// Why a request is refused before a successful `initialize`.
+    fn not_initialized(&self, method: &str) -> Error {
+        if method == "server/discover" {
+            return Error::new(Kind::MethodNotFound, "this server speaks MCP up to 2025-11-25");
+        }
+        let early = Error::new(Kind::InvalidRequest, "the first request must be `initialize`");
+        self.link.failure().cloned().unwrap_or(early)
     }
 
     fn may_call(&self, message: &Message) -> bool {

@@ -10,10 +10,10 @@
 //!                      Waiting / Refused        Replaying ──▶ Ready  ◀── re-handshake┘
 //! ```
 //!
-//! The parts: [`local`] takes what the client says, [`remote`] what the server says, [`request`]
-//! follows a client's request to its one answer, [`link`] makes and remakes the connection,
-//! [`recovery`] replays what a new session must know, [`listen`] keeps the GET stream,
-//! [`startup`] answers for a remote that is not there yet.
+//! The parts: `local` takes what the client says, `remote` what the server says, `request`
+//! follows a client's request to its one answer, `link` makes and remakes the connection,
+//! `recovery` replays what a new session must know, `listen` keeps the GET stream,
+//! `startup` answers for a remote that is not there yet.
 
 mod answer;
 mod link;

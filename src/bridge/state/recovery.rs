@@ -3,14 +3,18 @@
 use bytes::Bytes;
 
 use super::{Action, Held, Link, Own, State, Timer, Transport, link::Opening};
-use crate::{bridge::pending::Stage, error::Kind, message::one_line};
+use crate::{
+    bridge::pending::{Key, MAX_REPEATS, Request, Stage},
+    error::Kind,
+    message::one_line,
+};
 
 /// How long a new session is waited for to take in what the old one knew.
 const REPLAY: u64 = 10_000;
 
 impl State {
     /// The session of `generation` is gone. Only the first to notice starts anything (LH-51).
-    pub(super) fn lose_session(&mut self, generation: u32) {
+    pub(super) fn lose_session(&mut self, generation: u32, cause: &str) {
         let had_connection =
             matches!(self.link, Link::Open | Link::Confirming | Link::Replaying(_) | Link::Ready);
         if generation != self.connection.generation || !had_connection {
@@ -32,27 +36,37 @@ impl State {
         let is_recovery =
             self.local.initialized.is_some() && !matches!(self.link, Link::Confirming);
         self.own.clear();
+        let was_sse = self.is_sse();
         // Attempt 0 would repeat the id of the first handshake, which is free again; recovery
         // never does.
         self.open(Opening { is_recovery, attempt: u32::from(!is_recovery), ..Opening::default() });
+        if was_sse {
+            self.settle_lost_answers(cause);
+        }
     }
 
-    /// HTTP+SSE: the stream is gone, and every answer that was to come on it.
-    pub(super) fn lose_stream(&mut self, cause: &str) {
-        let generation = self.connection.generation;
-        self.lose_session(generation);
-        for key in self.requests.keys(|request| matches!(request.stage, Stage::Sent(_))) {
-            let Some(request) = self.requests.get_mut(key) else { continue };
-            if request.method.is_repeatable()
-                && request.repeats < crate::bridge::pending::MAX_REPEATS
-            {
-                request.repeats += 1;
-                self.hold(key);
-            } else if let Some(request) = self.requests.get(key) {
-                let error = self.outcome_unknown(request, Kind::SessionLost, cause);
-                self.fail(key, &error);
-            }
+    /// HTTP+SSE: with the stream every answer is gone that was to come on it.
+    fn settle_lost_answers(&mut self, cause: &str) {
+        // A POST that has no response yet may still be refused, and then did not run.
+        let is_accepted = |request: &Request| match &request.stage {
+            Stage::Sent(exchange) => !self.exchanges.contains_key(exchange),
+            _ => false,
+        };
+        for key in self.requests.keys(is_accepted) {
+            self.settle_lost_answer(key, cause);
         }
+    }
+
+    /// HTTP+SSE: the answer to an accepted request will not come.
+    pub(super) fn settle_lost_answer(&mut self, key: Key, cause: &str) {
+        let Some(request) = self.requests.get_mut(key) else { return };
+        if request.method.is_repeatable() && request.repeats < MAX_REPEATS {
+            request.repeats += 1;
+            return self.hold_or_submit(key);
+        }
+        let Some(request) = self.requests.get(key) else { return };
+        let error = self.outcome_unknown(request, Kind::SessionLost, cause);
+        self.fail(key, &error);
     }
 
     /// Tells a new session what the old one knew (LH-52).

@@ -88,7 +88,12 @@ impl State {
                 self.fail(*key, &error);
             }
             Purpose::Initialize => self.on_handshake_ended(purpose, End::Malformed(cause)),
-            _ => self.act(Action::Warn(format!("ignored a message of the remote: it is {why}"))),
+            Purpose::OneWay(_) | Purpose::Initialized(_) | Purpose::Own(_) => {
+                debug!(why, "ignored the body of an answer that needs none");
+            }
+            Purpose::Listen | Purpose::Stream => {
+                self.act(Action::Warn(format!("ignored a message of the remote: it is {why}")));
+            }
         }
     }
 
@@ -204,7 +209,7 @@ impl State {
             Some(End::Status(refused))
                 if refusal::is_session_loss(&refused, self.connection.has_session()) =>
             {
-                self.lose_session(generation);
+                self.lose_session(generation, "the session ended on the server");
             }
             Some(End::Unsent(_) | End::Broken(_))
                 if matches!(self.link, super::Link::Confirming) =>
@@ -225,7 +230,7 @@ impl State {
         let again = match end {
             Some(End::Status(refused)) => {
                 if refusal::is_session_loss(&refused, self.connection.has_session()) {
-                    self.lose_session(generation);
+                    self.lose_session(generation, "the session ended on the server");
                 }
                 debug!(status = refused.status, "the remote refused a notification or an answer");
                 matches!(refused.status, 429 | 502..=504) && message.is_answer
@@ -251,15 +256,18 @@ impl State {
 
     fn on_own_ended(&mut self, number: u64, end: Option<End>, generation: u32) {
         match end {
-            // Over HTTP+SSE the answer comes on the stream.
-            None => {}
+            None => {
+                self.take_own(number, None);
+            }
+            // The answer comes on the stream.
             Some(End::Accepted(_)) if self.is_sse() => {}
             Some(End::Status(refused)) => {
                 let had_session = self.connection.has_session();
                 let is_ping =
                     self.own.iter().any(|(known, own)| *known == number && *own == Own::Ping);
                 if refusal::is_session_loss(&refused, had_session) {
-                    return self.lose_session(generation);
+                    let cause = "the session ended on the server";
+                    return self.lose_session(generation, cause);
                 }
                 self.take_own(number, None);
                 // Any answer shows that somebody is there.
@@ -284,7 +292,7 @@ impl State {
             return self.on_handshake_ended(&Purpose::Stream, end);
         }
         let cause = self.explain("the stream of the remote ended", &end).cause();
-        self.lose_stream(&cause);
+        self.lose_session(self.connection.generation, &cause);
     }
 
     /// HTTP+SSE: as long as something comes, the answers may come too.

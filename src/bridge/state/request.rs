@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Action, Held, Millis, OWN_ID, OneWay, Purpose, State, Timer, Transport};
 use crate::{
     bridge::{
-        pending::{Key, MAX_REPEATS, Request, Resume, Stage},
+        pending::{Key, MAX_REPEATS, MAX_SESSIONS, Request, Resume, Stage},
         policy::Method,
     },
     error::{Error, Kind},
@@ -37,7 +37,7 @@ impl State {
         let wait = self.settings.call_wait;
         if let Some(request) = self.requests.get_mut(key) {
             request.stage = Stage::Held;
-            request.deadline.get_or_insert(self.now.mono + wait);
+            request.deadline = Some(self.now.mono + wait);
         }
         self.held.push_back(Held::Request(key));
         self.watch_deadlines(self.now.mono + wait);
@@ -87,7 +87,8 @@ impl State {
         let Some(request) = self.requests.get(key) else { return };
         let is_resume = matches!(request.stage, Stage::Resuming(_));
         match end {
-            End::Accepted(_) if self.connection.transport == Transport::HttpSse => {}
+            End::Accepted(_) if self.is_sse() && generation == self.connection.generation => {}
+            End::Accepted(_) if self.is_sse() => self.settle_lost_answer(key, "the stream ended"),
             End::Accepted(status) => {
                 let text = format!("HTTP {status} without an answer");
                 self.fail_as(key, Kind::Protocol, &text);
@@ -122,13 +123,14 @@ impl State {
         let Some(request) = self.requests.get(key) else { return };
         let (repeats, method) = (request.repeats, request.method);
         let had_session = self.connection.generation != generation || self.connection.has_session();
-        if refusal::is_session_loss(refused, had_session) && repeats < MAX_REPEATS {
+        if refusal::is_session_loss(refused, had_session) && repeats < MAX_SESSIONS {
             // The remote did not look at it: it is sent again, as it is, in the next session.
             if let Some(request) = self.requests.get_mut(key) {
                 request.repeats += 1;
                 request.remote_id = None;
+                request.stage = Stage::Delayed;
             }
-            self.lose_session(generation);
+            self.lose_session(generation, "the session ended on the server");
             return self.hold_or_submit(key);
         }
         let is_unexecuted =
@@ -188,7 +190,7 @@ impl State {
         }
     }
 
-    fn hold_or_submit(&mut self, key: Key) {
+    pub(super) fn hold_or_submit(&mut self, key: Key) {
         if self.link.is_usable() {
             self.submit(key);
         } else {
@@ -241,6 +243,7 @@ impl State {
         request.stage = Stage::Resuming(Resume {
             exchange: None,
             last_event_id,
+            generation,
             retry: end.retry.or(before.as_ref().and_then(|resume| resume.retry)),
             attempts: before.as_ref().map_or(0, |resume| resume.attempts),
             since: before.as_ref().filter(|_| brought_nothing).map_or(now, |resume| resume.since),
@@ -286,6 +289,9 @@ impl State {
         else {
             return;
         };
+        if resume.generation != generation {
+            return self.not_resumable(key, "the session ended on the server");
+        }
         resume.exchange = Some(exchange);
         let last_event_id = Some(resume.last_event_id.clone());
         self.exchanges.insert(exchange, (Purpose::Resume(key), generation));
@@ -296,7 +302,7 @@ impl State {
 
     fn on_resume_refused(&mut self, key: Key, refused: &Refusal, generation: u32) {
         if refusal::is_session_loss(refused, self.connection.has_session()) {
-            self.lose_session(generation);
+            self.lose_session(generation, "the session ended on the server");
             return self.not_resumable(key, "the session ended on the server");
         }
         if refusal::is_passing(refused.status) {

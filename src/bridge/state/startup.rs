@@ -9,7 +9,7 @@ use crate::{
         pending::{Key, Stage},
         policy::{List, Method, answer_version},
     },
-    message::{member, unquote},
+    message::{member, replace_member, unquote},
 };
 
 /// What the local client was told in the remote's place.
@@ -42,7 +42,11 @@ impl State {
         let id = initialize.id().unwrap_or("null");
         let asked = initialize.param("protocolVersion").map(unquote).unwrap_or_default();
         let result = match &memory.initialize {
-            Some(result) => result.clone(),
+            // Another client may have asked the last time, for another version.
+            Some(result) => {
+                let version = format!("\"{}\"", answer_version(&asked));
+                replace_member(result, "protocolVersion", &version)
+            }
             None => self.provisional_result(&asked),
         };
         self.local.version =

@@ -1,13 +1,31 @@
 //! Everything the bridge was told, in the form the rest of the program uses.
+//!
+//! [`Config::load`] is the one place where the command line, the environment and the file meet.
+//!
+//! - [`environment`]: the variables, read once.
+//! - `layer`, `file`: what one source says, and one source over another.
+//! - [`endpoint`]: which URL may be an endpoint.
+//! - [`header`]: the headers that were named.
+//! - [`credential`], `key`: who may be given a key, and getting it.
+
+pub mod credential;
+pub mod endpoint;
+pub mod environment;
+mod file;
+pub mod header;
+mod key;
+mod layer;
+mod load;
 
 use std::{path::PathBuf, time::Duration};
 
+use clap::ValueEnum;
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 use secrecy::SecretString;
 
 /// Which transports are tried, and in which order (`--transport`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Strategy {
     /// Streamable HTTP, then HTTP+SSE.
     #[default]
@@ -122,13 +140,4 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What the person should know although it is no error; logged once at warn level.
     pub warnings: Vec<String>,
-}
-impl KeySource {
-    /// x
-    pub async fn resolve(&self) -> Result<SecretString, crate::error::Error> {
-        match self {
-            KeySource::Value(v) => Ok(v.clone()),
-            KeySource::Command(_) => Ok(SecretString::from("")),
-        }
-    }
 }

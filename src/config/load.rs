@@ -1,0 +1,279 @@
+//! Bringing the sources together.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    Config, KeySource, Log, Network, ProxyChoice, Timeouts, ToolFilter, credential, endpoint,
+    environment::Environment,
+    file,
+    header::{Collector, Headers},
+    key, layer,
+};
+use crate::{
+    cli::{Cli, HeaderSource, Settings},
+    error::{Error, Kind},
+};
+
+const CONNECT: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(300);
+const PING: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Settings by their source, each over the next.
+struct Sources {
+    flags: Settings,
+    environment: Settings,
+    profile: Settings,
+    file: Settings,
+    /// `COMPOSIO_API_KEY`.
+    api_key: Option<SecretString>,
+}
+
+/// Where a key is kept.
+enum Place {
+    File(PathBuf),
+    Command(Vec<String>),
+    Variable(SecretString),
+}
+
+/// A key that nobody has looked at yet.
+struct Key {
+    place: Place,
+    /// It was named for this start, so that withholding it would be a surprise.
+    named_here: bool,
+}
+
+impl Config {
+    /// Decides between the command line, the environment, the profile and the file, in this
+    /// order, and checks the outcome. Reads the configuration file, header files and a key file;
+    /// runs nothing and connects to nothing.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] for the command line, [`Kind::Config`] for the rest. No message holds a
+    /// value that could be secret.
+    pub fn load(cli: Cli, env: &Environment) -> Result<Config, Error> {
+        let mut warnings = Vec::new();
+        check_surplus(&cli.settings)?;
+        let sources = Sources::read(cli, env, &mut warnings)?;
+        let (headers, more) = sources.headers(env)?;
+        warnings.extend(more);
+        let url_kind = if sources.flags.url.is_some() { Kind::Usage } else { Kind::Config };
+        let key = sources.key();
+        let settings = sources.merged();
+        let endpoint = endpoint_of(&settings, url_kind)?;
+
+        let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
+        let named = credential::is_named(&headers, &endpoint, base.as_ref())?;
+        let key = match key {
+            Some(_) if named => None,
+            Some(key) if !credential::may_have_key(&endpoint, base.as_ref()) => {
+                // In the environment or for all of the file it may well be there for others.
+                warnings.extend(key.named_here.then(|| withheld(&endpoint)));
+                None
+            }
+            Some(key) => Some(key.take(&mut warnings)?),
+            None => None,
+        };
+        let mut network = network(&settings)?;
+        extra_certificates(&mut network, env, &mut warnings);
+        Ok(Config {
+            endpoint,
+            strategy: settings.transport.unwrap_or_default(),
+            headers,
+            key,
+            timeouts: timeouts(&settings),
+            ping_interval: ping_interval(&settings),
+            startup_grace: settings.startup_grace.map_or(GRACE, |wait| wait.0),
+            network,
+            log: log(&settings),
+            tools: ToolFilter { allow: settings.allow_tool, ignore: settings.ignore_tool },
+            state_dir: env.state_dir(),
+            warnings,
+        })
+    }
+}
+
+impl Sources {
+    fn read(cli: Cli, env: &Environment, warnings: &mut Vec<String>) -> Result<Self, Error> {
+        let (mut environment, unknown) = layer::of_environment(env).map_err(|why| {
+            Error::new(Kind::Config, "an environment variable holds a mistake").because(why)
+        })?;
+        warnings.extend(unknown);
+        let named = cli.config.as_deref().or(env.get("COMPOSIO_BRIDGE_CONFIG").map(Path::new));
+        let profile = cli.profile.as_deref().or(env.get("COMPOSIO_BRIDGE_PROFILE"));
+        let file = file::load(named, profile, env)?;
+        warn_of_readable(&file, warnings);
+        let mut flags = cli.settings;
+        for settings in [&mut flags, &mut environment] {
+            layer::map_paths(settings, |path| *path = env.expand_home(path));
+        }
+        let api_key = env.get("COMPOSIO_API_KEY").map(SecretString::from);
+        Ok(Sources { flags, environment, profile: file.profile, file: file.top, api_key })
+    }
+
+    /// The headers of all sources; of one name the strongest source's stands.
+    fn headers(&self, env: &Environment) -> Result<(Headers, Vec<String>), Error> {
+        let mut collector = Collector::new(env);
+        for settings in [&self.file, &self.profile, &self.environment, &self.flags] {
+            collector.add(&settings.headers_in_order)?;
+        }
+        collector.warn_of_literals(&self.flags.headers_in_order);
+        Ok(collector.finish())
+    }
+
+    /// The key of the strongest source that has one.
+    fn key(&self) -> Option<Key> {
+        let of = Key::of;
+        of(&self.flags, true)
+            .or_else(|| of(&self.environment, false))
+            .or_else(|| {
+                self.api_key
+                    .clone()
+                    .map(|key| Key { place: Place::Variable(key), named_here: false })
+            })
+            .or_else(|| of(&self.profile, true))
+            .or_else(|| of(&self.file, false))
+    }
+
+    fn merged(self) -> Settings {
+        let below = layer::over(self.profile, self.file);
+        layer::over(self.flags, layer::over(self.environment, below))
+    }
+}
+
+impl Key {
+    /// The key that one source names; its file before its command.
+    fn of(settings: &Settings, named_here: bool) -> Option<Self> {
+        let file = settings.api_key_file.clone().map(Place::File);
+        let command = || Some(Place::Command(settings.api_key_command.clone()?.0));
+        Some(Key { place: file.or_else(command)?, named_here })
+    }
+
+    fn take(self, warnings: &mut Vec<String>) -> Result<KeySource, Error> {
+        match self.place {
+            Place::Command(words) => Ok(KeySource::Command(words)),
+            Place::File(path) => {
+                let (key, warning) = key::from_file(&path)?;
+                warnings.extend(warning);
+                Ok(KeySource::Value(key))
+            }
+            Place::Variable(key) => {
+                let key = key::usable(key.expose_secret()).map_err(|why| {
+                    Error::new(Kind::Config, "COMPOSIO_API_KEY cannot be sent").because(why)
+                })?;
+                Ok(KeySource::Value(key))
+            }
+        }
+    }
+}
+
+fn withheld(endpoint: &Url) -> String {
+    format!(
+        "the API key is not sent to {}, which is not one of Composio's hosts; name it for this \
+         server with --header 'x-api-key: ${{VARIABLE}}'",
+        endpoint.host_str().unwrap_or_default()
+    )
+}
+
+/// A file that holds credentials should be its owner's alone.
+fn warn_of_readable(file: &file::File, warnings: &mut Vec<String>) {
+    let mut sources = file.profile.headers_in_order.iter().chain(&file.top.headers_in_order);
+    let Some(path) = &file.path else { return };
+    if sources.any(HeaderSource::is_literal_credential) {
+        warnings.extend(key::others_may_read(path));
+    }
+}
+
+fn endpoint_of(settings: &Settings, kind: Kind) -> Result<Url, Error> {
+    let Some(text) = &settings.url else {
+        return Err(Error::new(Kind::Usage, "there is no URL of a remote MCP server")
+            .hint("pass it as the first argument: `composio-bridge https://mcp.example.com/mcp`")
+            .hint("or name a profile that has one: `composio-bridge --profile NAME`"));
+    };
+    endpoint::parse(text, settings.allow_http == Some(true), kind)
+}
+
+/// The port is of no use here, but a word in its place is a mistake, and may be a secret.
+fn check_surplus(flags: &Settings) -> Result<(), Error> {
+    let port = flags.callback_port.as_deref().map(str::parse::<u16>);
+    if flags.surplus.is_empty() && !matches!(port, Some(Err(_))) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, "there is an argument too many after the URL")
+        .because("only a port number, 0 to 65535, can stand there")
+        .hint("a value with spaces needs quotes: `--header 'Name: some value'`"))
+}
+
+fn timeouts(settings: &Settings) -> Timeouts {
+    Timeouts {
+        connect: settings.connect_timeout.map_or(CONNECT, |wait| wait.0),
+        headers: settings.headers_timeout.map_or(Some(ANSWER), |wait| wait.limit()),
+        body: settings.body_timeout.map_or(Some(ANSWER), |wait| wait.limit()),
+    }
+}
+
+fn ping_interval(settings: &Settings) -> Option<Duration> {
+    let interval = settings.ping_interval.map_or(PING, |wait| wait.0);
+    let wanted = settings.keep_alive.unwrap_or(settings.ping_interval.is_some());
+    wanted.then_some(interval)
+}
+
+fn log(settings: &Settings) -> Log {
+    let usual = if settings.debug == Some(true) { LevelFilter::DEBUG } else { LevelFilter::WARN };
+    Log {
+        level: settings.log_level.map_or(usual, LevelFilter::from),
+        silent: settings.silent == Some(true),
+        file: settings.log_file.clone(),
+    }
+}
+
+fn network(settings: &Settings) -> Result<Network, Error> {
+    let proxy = match (&settings.proxy, &settings.no_proxy) {
+        (_, Some(hosts)) if hosts == "*" => ProxyChoice::None,
+        (Some(url), except) => ProxyChoice::Url { url: proxy_url(url)?, except: except.clone() },
+        (None, Some(hosts)) => ProxyChoice::SystemExcept(hosts.clone()),
+        (None, None) => ProxyChoice::System,
+    };
+    Ok(Network {
+        ipv4: settings.ipv4 == Some(true),
+        proxy,
+        ca_files: settings.ca_file.clone(),
+        client_cert: settings.client_cert.clone(),
+        cookies: settings.disable_cookies != Some(true),
+    })
+}
+
+/// A proxy's URL; `host:port` alone means http, as curl and npm read it. It may hold a password,
+/// so the message does not repeat it.
+fn proxy_url(text: &str) -> Result<Url, Error> {
+    let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let url = Url::parse(&text).ok();
+    url.filter(|url| matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h")).ok_or_else(
+        || {
+            Error::new(Kind::Config, "the proxy's URL cannot be used")
+                .because("it must begin with http://, https://, socks5:// or socks5h://")
+        },
+    )
+}
+
+/// Node's variable, which many a company's machine has set. Like Node we go on without the file.
+fn extra_certificates(network: &mut Network, env: &Environment, warnings: &mut Vec<String>) {
+    let Some(path) = env.get("NODE_EXTRA_CA_CERTS").map(PathBuf::from) else { return };
+    if path.is_file() {
+        network.ca_files.push(path);
+    } else {
+        warnings
+            .push(format!("there is no file {}, which NODE_EXTRA_CA_CERTS names", path.display()));
+    }
+}
+
+#[cfg(test)]
+#[path = "load_tests.rs"]
+mod tests;

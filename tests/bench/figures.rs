@@ -1,0 +1,269 @@
+//! The measurements, in the order in which they are taken.
+
+use std::{
+    ffi::OsString,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    machine,
+    piped::Piped,
+    plain::Plain,
+    server::NOTIFICATIONS,
+    subject::{SMALL, Subject},
+    table::{Bound, Report, Row, Unit},
+};
+
+/// How much is measured.
+pub struct Effort {
+    starts: usize,
+    rounds: usize,
+    calls: usize,
+    flight: usize,
+    large: usize,
+    growth: usize,
+    idle: Duration,
+}
+
+impl Effort {
+    /// For figures to rely on.
+    pub const FULL: Self = Effort {
+        starts: 40,
+        rounds: 7,
+        calls: 4_000,
+        flight: 20_000,
+        large: 6,
+        growth: 100_000,
+        idle: Duration::from_secs(5),
+    };
+    /// For a first look.
+    pub const QUICK: Self = Effort {
+        starts: 10,
+        rounds: 3,
+        calls: 1_000,
+        flight: 5_000,
+        large: 3,
+        growth: 10_000,
+        idle: Duration::from_secs(1),
+    };
+    /// For mcp-remote, which is slow enough to be seen clearly in one round.
+    const GLANCE: Self = Effort {
+        starts: 3,
+        rounds: 1,
+        calls: 1_000,
+        flight: 5_000,
+        large: 2,
+        growth: 10_000,
+        idle: Duration::from_secs(1),
+    };
+}
+
+/// The payload of the largest result, in bytes.
+const PAYLOAD: f64 = (16 << 20) as f64;
+
+/// What one subject showed in one round. Times in seconds.
+#[derive(Default)]
+struct Round {
+    p50: f64,
+    p99: f64,
+    rate: f64,
+    medium: f64,
+    large: f64,
+    progress: f64,
+    cpu: Option<f64>,
+    idle: Option<f64>,
+    peak: Option<f64>,
+}
+
+/// Everything known of one subject.
+#[derive(Default)]
+struct Measured {
+    starts: Vec<f64>,
+    rounds: Vec<Round>,
+    growth: Option<f64>,
+    idle_cpu: Option<f64>,
+}
+
+/// Measures the floor, the bridge, and mcp-remote if it is there.
+pub fn measure(effort: &Effort) -> Report {
+    let server = Server::start();
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let bridge = bridge();
+    let start_plain = || Plain::start(&server.url);
+    let start_bridge = || Piped::start(&bridge, &server.url, home.path());
+    let (mut floor, mut ours) = (Measured::default(), Measured::default());
+    for _ in 0..effort.starts {
+        floor.starts.push(start_plain().1.as_secs_f64());
+        ours.starts.push(start_bridge().1.as_secs_f64());
+    }
+    for _ in 0..effort.rounds {
+        floor.rounds.push(round(&mut start_plain().0, effort));
+        ours.rounds.push(round(&mut start_bridge().0, effort));
+    }
+    endure(&mut ours, &mut start_bridge().0, effort);
+    let theirs = mcp_remote().map(|command| {
+        let start = || Piped::start(&command, &server.url, home.path());
+        let mut theirs = Measured::default();
+        for _ in 0..Effort::GLANCE.starts {
+            theirs.starts.push(start().1.as_secs_f64());
+        }
+        theirs.rounds.push(round(&mut start().0, &Effort::GLANCE));
+        endure(&mut theirs, &mut start().0, &Effort::GLANCE);
+        theirs
+    });
+    let size = std::fs::metadata(&bridge[0]).map(|file| file.len() as f64).ok();
+    Report { rows: rows(&floor, &ours, theirs.as_ref(), size), with_mcp_remote: theirs.is_some() }
+}
+
+fn round(subject: &mut dyn Subject, effort: &Effort) -> Round {
+    subject.one_by_one(SMALL, effort.calls / 10);
+    let before = machine::cpu(subject.pid());
+    let mut times = seconds(&subject.one_by_one(SMALL, effort.calls));
+    let after = machine::cpu(subject.pid());
+    times.sort_by(f64::total_cmp);
+    let idle = machine::resident(subject.pid());
+    Round {
+        p50: times[times.len() / 2],
+        p99: times[times.len() * 99 / 100],
+        cpu: after.zip(before).map(|(a, b)| (a - b).as_secs_f64() / effort.calls as f64),
+        idle,
+        rate: effort.flight as f64 / subject.in_flight(effort.flight).as_secs_f64(),
+        progress: median(seconds(&subject.one_by_one("progress", effort.large))),
+        medium: median(seconds(&subject.one_by_one("1 MB", effort.large * 3))),
+        large: median(seconds(&subject.one_by_one("16 MB", effort.large))),
+        peak: machine::peak(subject.pid()),
+    }
+}
+
+/// What shows only after many calls, and when nothing happens.
+fn endure(measured: &mut Measured, subject: &mut dyn Subject, effort: &Effort) {
+    subject.in_flight(effort.growth / 10);
+    let before = machine::resident(subject.pid());
+    subject.in_flight(effort.growth);
+    let after = machine::resident(subject.pid());
+    measured.growth = after.zip(before).map(|(a, b)| a - b);
+    let before = machine::cpu(subject.pid());
+    // Nothing can be awaited here: that nothing happens is what is measured.
+    std::thread::sleep(effort.idle);
+    let after = machine::cpu(subject.pid());
+    measured.idle_cpu = after.zip(before).map(|(a, b)| (a - b).as_secs_f64());
+}
+
+fn rows(
+    floor: &Measured,
+    ours: &Measured,
+    theirs: Option<&Measured>,
+    size: Option<f64>,
+) -> Vec<Row> {
+    let compared = |name, unit, bound, figure: &dyn Fn(&Measured) -> Option<f64>| Row {
+        name,
+        unit,
+        bound,
+        floor: figure(floor),
+        ours: figure(ours),
+        theirs: theirs.and_then(figure),
+    };
+    let alone = |name, unit, bound, figure: &dyn Fn(&Measured) -> Option<f64>| Row {
+        floor: None,
+        ..compared(name, unit, bound, figure)
+    };
+    let progress = format!("{NOTIFICATIONS} progress notifications");
+    let above = |round: &Round| Some((round.peak? - round.idle?) / PAYLOAD);
+    vec![
+        compared("start-up".into(), Unit::Time, Bound::Ratio(1.3), &|all| {
+            Some(median(all.starts.clone()))
+        }),
+        compared("one by one, p50".into(), Unit::Time, Bound::Ratio(1.5), &|all| {
+            all.over(|r| Some(r.p50))
+        }),
+        compared("one by one, p99".into(), Unit::Time, Bound::None, &|all| {
+            all.over(|r| Some(r.p99))
+        }),
+        compared("64 in flight".into(), Unit::Rate, Bound::AtLeast(0.5), &|all| {
+            all.over(|r| Some(r.rate))
+        }),
+        compared("1 MB result".into(), Unit::Time, Bound::None, &|all| {
+            all.over(|r| Some(r.medium))
+        }),
+        compared("16 MB result".into(), Unit::Time, Bound::Ratio(1.5), &|all| {
+            all.over(|r| Some(r.large))
+        }),
+        compared(progress, Unit::Time, Bound::None, &|all| all.over(|r| Some(r.progress))),
+        compared("CPU per small call".into(), Unit::Time, Bound::Ratio(1.5), &|all| {
+            all.over(|r| r.cpu)
+        }),
+        alone("idle memory".into(), Unit::Bytes, Bound::Most(6e6), &|all| all.over(|r| r.idle)),
+        alone("peak above idle / 16 MB".into(), Unit::Times, Bound::Most(3.0), &|all| {
+            all.over(above)
+        }),
+        alone("growth over many calls".into(), Unit::Bytes, Bound::Most(256e3), &|all| all.growth),
+        alone("CPU while idle".into(), Unit::Time, Bound::Most(0.001), &|all| all.idle_cpu),
+        Row {
+            theirs: None,
+            ..alone("executable".into(), Unit::Bytes, Bound::Most(7e6), &|_| size)
+        },
+    ]
+}
+
+impl Measured {
+    /// The median of a figure over the rounds.
+    fn over(&self, figure: impl Fn(&Round) -> Option<f64>) -> Option<f64> {
+        let all: Option<Vec<f64>> = self.rounds.iter().map(figure).collect();
+        all.map(median)
+    }
+}
+
+fn seconds(times: &[Duration]) -> Vec<f64> {
+    times.iter().map(Duration::as_secs_f64).collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// The bridge as built for this bench, or the words of `BRIDGE_UNDER_TEST`.
+fn bridge() -> Vec<OsString> {
+    match std::env::var("BRIDGE_UNDER_TEST") {
+        Ok(words) => words.split(' ').map(OsString::from).collect(),
+        Err(_) => vec![env!("CARGO_BIN_EXE_composio-bridge").into()],
+    }
+}
+
+fn mcp_remote() -> Option<Vec<OsString>> {
+    let path = PathBuf::from(std::env::var_os("MCP_REMOTE")?);
+    assert!(Path::exists(&path), "MCP_REMOTE names no file: {}", path.display());
+    Some(vec!["node".into(), path.into()])
+}
+
+/// The server process; it ends when the driver does.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let executable = std::env::current_exe().expect("the path of this executable");
+        let mut child = Command::new(executable)
+            .args(["--role", "server"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("this executable starts");
+        let mut port = String::new();
+        let stdout = child.stdout.take().expect("stdout is piped");
+        BufReader::new(stdout).read_line(&mut port).expect("the server says its port");
+        Server { child, url: format!("http://127.0.0.1:{}/mcp", port.trim()) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
