@@ -10,6 +10,7 @@ import { Wire } from "./lib/wire.js";
 
 const CELL_LIMIT_MS = 8_000;
 const EVIDENCE_LINES = 12;
+const { command, args } = executable();
 const tally = { passed: 0, failed: 0, impossible: 0 };
 
 const wanted = process.argv.slice(2).map((word) => word.toLowerCase());
@@ -27,16 +28,14 @@ async function runPair(pair) {
   try {
     server = await startServer(pair.server);
     wire = await Wire.before(server.port);
-    const { command, args } = executable();
     const url = `http://127.0.0.1:${wire.port}${pair.path}`;
     const client = await connectClient(pair.sdk, { command, args: [...args, url], env: home.env });
     await runCells(pair, { client, wire, path: pair.path, dialect: pair.dialect });
   } catch (error) {
     report("FAIL", "connect", error.message, wire?.lines());
-    for (const name of Object.keys(cells).slice(1)) {
-      const reason = pair.cannot[name];
-      report(reason ? "n/a" : "FAIL", name, reason ?? "not connected");
-    }
+    const rest = Object.keys(cells).slice(1).filter((name) => !pair.cannot[name]);
+    tally.failed += rest.length;
+    console.log(`       and, not being connected, ${rest.join(", ")}`);
   } finally {
     await wire?.close();
     await server?.stop();
