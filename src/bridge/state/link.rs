@@ -20,6 +20,10 @@ use crate::{
 /// How long `notifications/initialized` may take to be accepted before the rest goes on.
 const BARRIER: u64 = 10_000;
 
+/// How long a remote that has accepted the connection may take to answer `initialize` before a new
+/// attempt is made; a server that is started on demand may need most of it.
+const HANDSHAKE: u64 = 60_000;
+
 /// How long after a refusal the next try is made, where the client was told to wait.
 const REFUSED_WAIT: u64 = 30_000;
 
@@ -182,6 +186,7 @@ impl State {
 
     fn open_with(&mut self, transport: Transport) {
         self.connection.transport = transport;
+        self.after(HANDSHAKE, Timer::Handshake(self.connection.generation));
         match transport {
             Transport::StreamableHttp => self.send_initialize(),
             Transport::HttpSse => {
@@ -391,6 +396,14 @@ impl State {
                 }
             }
             other => self.link = other,
+        }
+    }
+
+    /// The remote has had its time to answer `initialize`.
+    pub(super) fn on_handshake_due(&mut self, generation: u32) {
+        if generation == self.connection.generation && matches!(self.link, Link::Opening(_)) {
+            let end = End::Silent(std::time::Duration::from_millis(HANDSHAKE));
+            self.on_handshake_ended(&Purpose::Initialize, end);
         }
     }
 

@@ -195,6 +195,7 @@ enum Own {
 enum Timer {
     Grace,
     Connect(u32),
+    Handshake(u32),
     Barrier(u32),
     Replay(u32),
     Resend(Key),
@@ -303,6 +304,7 @@ impl State {
             match entry.remove() {
                 Timer::Grace => self.on_grace(),
                 Timer::Connect(generation) => self.on_connect_due(generation),
+                Timer::Handshake(generation) => self.on_handshake_due(generation),
                 Timer::Barrier(generation) => self.on_barrier_due(generation),
                 Timer::Replay(generation) => self.on_replay_due(generation),
                 Timer::Resend(key) => self.resend(key),
