@@ -90,6 +90,11 @@ impl Effects {
 
     /// An exchange has ended; forgets it.
     pub fn forget(&mut self, event: &Event) {
+        match event {
+            Event::Opened { exchange, .. } => debug!(exchange, "a stream opened"),
+            Event::Ended { exchange, end } => debug!(exchange, "ended: {end}"),
+            _ => {}
+        }
         if let Event::Ended { exchange, .. } | Event::Answer { exchange, .. } = event {
             self.exchanges.remove(exchange);
         }
@@ -103,6 +108,7 @@ impl Effects {
     }
 
     fn post(&mut self, post: Post) {
+        debug!(exchange = post.exchange, bytes = post.body.len(), "POST");
         let sent = Sent::default();
         let before = post.after.and_then(|exchange| self.exchanges.get(&exchange)).cloned();
         let (exchange, of_task) = (post.exchange, sent.clone());
@@ -123,6 +129,7 @@ impl Effects {
     }
 
     fn get(&mut self, get: Get) {
+        debug!(exchange = get.exchange, resumes = get.last_event_id.is_some(), "GET");
         let exchange = get.exchange;
         let (connector, events) = (self.connector.clone(), self.events.clone());
         let task = tokio::spawn(async move {

@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod awkward;
 mod bytes;
 mod cli;
@@ -11,6 +12,7 @@ mod faults_both;
 mod faults_http;
 mod faults_sse;
 mod local;
+mod secrets;
 mod sse;
 mod startup;
 mod streamable;

@@ -327,6 +327,7 @@ impl State {
         };
         let wait = CONNECT.delay(opening.attempt, self.now.random);
         opening.attempt += 1;
+        tracing::debug!("not connected, trying again later: {error}");
         self.link = Link::Waiting(opening, error);
         self.forget_connection();
         self.after_wait(wait, Timer::Connect(self.connection.generation));

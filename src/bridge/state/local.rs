@@ -74,6 +74,7 @@ impl State {
     }
 
     fn on_message(&mut self, message: Message, batch: Option<u64>) {
+        debug!("the client says {}", message.summary());
         match message.kind() {
             message::Kind::Request if !message.id().is_some_and(is_request_id) => {
                 let error = Error::new(Kind::InvalidRequest, "the id must be a string or a number");

@@ -87,7 +87,11 @@ impl State {
     }
 
     fn on_remote_text(&mut self, purpose: &Purpose, bytes: Bytes, carrier: Carrier) {
-        match Message::parse(bytes) {
+        let parsed = Message::parse(bytes);
+        if let Ok(message) = &parsed {
+            debug!("the remote says {}", message.summary());
+        }
+        match parsed {
             Ok(message) => match message.kind() {
                 message::Kind::Response => self.on_response(purpose, &message, carrier.session()),
                 message::Kind::Request => self.on_inbound(message),
