@@ -1,10 +1,15 @@
 //! Making the connection, with the local client's own `initialize` as the probe.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Action, Held, OWN_ID, Purpose, State, Timer, Transport};
+use super::{
+    Action, Held, OWN_ID, Purpose, State, Timer, Transport,
+    explain::{is_passing, with_all_attempts},
+    local::Local,
+    startup::Provisional,
+};
 use crate::{
     bridge::policy::List,
     config::Strategy,
@@ -129,15 +134,27 @@ impl Link {
 impl State {
     /// The local client begins, or begins again.
     pub(super) fn on_initialize(&mut self, message: Message) {
+        if let Some(earlier) = self.local.take_unanswered() {
+            let error =
+                Error::new(Kind::InvalidRequest, "another `initialize` came after this one");
+            self.act(Action::Write(error.response(earlier.id())));
+        }
         if let Some(session) = self.connection.session.take() {
             let version = self.connection.version.clone();
             self.act(Action::Delete { session, version });
         }
-        self.local.initialize = Some(message);
-        self.local.is_answered = false;
-        self.local.initialized = None;
+        let cause = "the client began a new session";
+        self.forget_inbounds();
+        self.own.clear();
+        self.held.retain(|held| matches!(held, Held::Request(_)));
+        self.provisional = Provisional::default();
+        self.local = Local { initialize: Some(message), ..Local::default() };
         self.after(self.settings.grace, Timer::Grace);
+        let was_sse = self.is_sse();
         self.open(Opening::default());
+        if was_sse {
+            self.settle_lost_answers(cause);
+        }
     }
 
     /// Starts a round of attempts.
@@ -212,9 +229,12 @@ impl State {
         if self.connection.stream != Some(exchange) {
             return;
         }
-        self.connection.url = Some(url);
-        if matches!(self.link, Link::Opening(_)) {
+        let is_first = self.connection.url.replace(url).is_none();
+        if matches!(self.link, Link::Opening(_)) && is_first {
             self.send_initialize();
+            if let Some(wait) = self.settings.answer_wait {
+                self.after(wait, Timer::Handshake(self.connection.generation));
+            }
         }
     }
 
@@ -394,6 +414,14 @@ impl State {
         }
     }
 
+    /// HTTP+SSE: `initialize` was accepted, but its answer does not come on the stream.
+    pub(super) fn on_handshake_due(&mut self, generation: u32) {
+        if generation == self.connection.generation && matches!(self.link, Link::Opening(_)) {
+            let limit = Duration::from_millis(self.settings.answer_wait.unwrap_or_default());
+            self.on_handshake_ended(&Purpose::Stream, End::Silent(limit));
+        }
+    }
+
     /// Sends what is held, in its order, up to the confirmation that nothing may overtake.
     pub(super) fn advance(&mut self) {
         while self.link.is_usable() {
@@ -428,76 +456,4 @@ impl State {
             self.confirmed();
         }
     }
-
-    pub(super) fn connect_attempt(&self) -> String {
-        format!("could not connect to {}", self.settings.origin)
-    }
-
-    /// The sentence for an end.
-    pub(super) fn explain(&self, attempted: &str, end: &End) -> Error {
-        match end {
-            End::Status(refused) => refusal::describe(attempted, refused),
-            End::Unsent(cause) | End::Broken(cause) => {
-                let error = Error::new(Kind::Unreachable, attempted).because(cause.as_str());
-                with_network_hint(error, cause)
-            }
-            End::Silent(limit) => Error::new(Kind::Unreachable, attempted)
-                .because(format!("no answer for {}s", limit.as_secs_f64())),
-            End::Stream(end) => Error::new(Kind::Unreachable, attempted)
-                .because(end.broken.clone().unwrap_or_else(|| "the stream ended early".to_owned())),
-            End::TooLarge(cause) => Error::new(Kind::Limit, attempted).because(cause.as_str()),
-            End::Malformed(cause) => Error::new(Kind::Protocol, attempted)
-                .because(cause.as_str())
-                .hint("check that the URL is an MCP endpoint"),
-            End::Accepted(status) => Error::new(Kind::Protocol, attempted)
-                .because(format!("HTTP {status} without an answer")),
-            End::Redirected(origin) => self.redirected(attempted, origin),
-            End::Unusable(error) => error.clone(),
-        }
-    }
-}
-
-/// Whether trying again can help without anybody changing anything.
-fn is_passing(end: &End) -> bool {
-    match end {
-        End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
-        End::Status(refused) => refusal::is_passing(refused.status),
-        End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => false,
-        End::Redirected(_) | End::Unusable(_) => false,
-    }
-}
-
-/// Where two transports were tried, both failures are told.
-fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -> Error {
-    if failures.len() < 2 {
-        return error;
-    }
-    let texts = failures.iter().map(|(transport, error)| {
-        let name = match transport {
-            Transport::StreamableHttp => "Streamable HTTP",
-            Transport::HttpSse => "HTTP+SSE",
-        };
-        format!("over {name}: {}", error.cause())
-    });
-    let first = &failures[0].1;
-    let mut all = Error::new(first.kind(), first.attempted());
-    all = all.because(texts.collect::<Vec<_>>().join("; "));
-    if let Some(status) = first.http_status() {
-        all = all.with_status(status);
-    }
-    all.hint("check that the URL is an MCP endpoint")
-}
-
-/// Adds what to try, by what the network said.
-pub(super) fn with_network_hint(error: Error, cause: &str) -> Error {
-    let cause = cause.to_ascii_lowercase();
-    if cause.contains("certificate") || cause.contains("unknownissuer") {
-        return error.hint("if a company proxy or a private authority signs the certificate, pass `--ca-file FILE`");
-    }
-    if cause.contains("dns") || cause.contains("lookup") || cause.contains("resolve") {
-        return error.hint(
-            "check the host name and the network; behind a company proxy, pass `--proxy URL`",
-        );
-    }
-    error.hint("check that the server is running and the network is up")
 }

@@ -156,7 +156,7 @@ impl State {
         let Some(request) = self.requests.get_mut(key) else { return };
         if now.saturating_sub(request.since) >= limit {
             let error = Error::new(Kind::Unreachable, self.attempted(key)).because(cause);
-            return self.fail(key, &super::link::with_network_hint(error, cause));
+            return self.fail(key, &super::explain::with_network_hint(error, cause));
         }
         let waited = now.saturating_sub(request.since);
         let attempt = (waited / 500).checked_ilog2().map_or(0, |log| log + 1);
