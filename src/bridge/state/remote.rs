@@ -249,14 +249,9 @@ impl State {
             {
                 self.lose_session(generation, "the session ended on the server");
             }
-            Some(End::Unsent(_) | End::Broken(_))
-                if matches!(self.link, super::Link::Confirming) =>
-            {
-                let message = OneWay { bytes, is_answer: true, tries: 0 };
-                self.after_wait(
-                    CONNECT.delay(0, self.now.random),
-                    Timer::OneWay(message, generation),
-                );
+            Some(End::Unsent(_) | End::Broken(_)) => {
+                let wait = CONNECT.delay(2, self.now.random);
+                self.after_wait(wait, Timer::Confirm(bytes, generation));
             }
             _ if matches!(self.link, super::Link::Replaying(_)) => self.on_replay_confirmed(),
             _ => self.confirmed(),
@@ -281,8 +276,16 @@ impl State {
             let wait = CONNECT.delay(message.tries.into(), self.now.random);
             message.tries += 1;
             self.after_wait(wait, Timer::OneWay(message, generation));
-        } else if matches!(self.link, super::Link::Confirming) {
-            self.confirmed();
+        }
+    }
+
+    /// The confirmation could not be delivered; as long as something waits for it, it is sent again.
+    pub(super) fn on_confirm_due(&mut self, bytes: Bytes, generation: u32) {
+        use super::Link::{Confirming, Replaying};
+        if generation == self.connection.generation
+            && matches!(self.link, Confirming | Replaying(_))
+        {
+            self.send(Purpose::Initialized(bytes.clone()), bytes, false, None);
         }
     }
 

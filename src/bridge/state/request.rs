@@ -122,13 +122,14 @@ impl State {
 
     fn on_refused(&mut self, key: Key, refused: &Refusal, generation: u32) {
         let Some(request) = self.requests.get(key) else { return };
-        let (repeats, method) = (request.repeats, request.method);
+        let (repeats, method, message) = (request.repeats, request.method, request.message.clone());
         let had_session = self.connection.generation != generation || self.connection.has_session();
         if refusal::is_session_loss(refused, had_session) && repeats < MAX_SESSIONS {
             // The remote did not look at it: it is sent again, as it is, in the next session.
+            let remote_id = self.id_for_remote(&message);
             if let Some(request) = self.requests.get_mut(key) {
                 request.repeats += 1;
-                request.remote_id = None;
+                request.remote_id = remote_id;
                 request.stage = Stage::Delayed;
             }
             self.lose_session(generation, "the session ended on the server");
@@ -345,7 +346,7 @@ impl State {
 
     /// Makes sure that [`State::on_deadlines`] runs at `at` or before.
     pub(super) fn watch_deadlines(&mut self, at: Millis) {
-        if self.deadline_at.is_none_or(|due| at < due || due < self.now.mono) {
+        if self.deadline_at.is_none_or(|due| at < due) {
             self.deadline_at = Some(at);
             self.after(at.saturating_sub(self.now.mono), Timer::Deadlines);
         }

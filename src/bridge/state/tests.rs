@@ -1,6 +1,8 @@
 //! The state machine as dialogues: a [`Bench`] plays the local client, the remote and the clock.
 
 mod handshake;
+mod held;
+mod inbound;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
