@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tracing::debug;
 
-use super::{Action, Held, OneWay, State};
+use super::{Action, Held, OWN_ID, OneWay, State};
 use crate::{
     bridge::{
         pending::{Batch, Request, Stage},
@@ -134,11 +134,12 @@ impl State {
             Method::List(_) => message.param("cursor").map(|cursor| unquote(cursor).into_owned()),
             _ => None,
         };
+        let remote_id = self.id_for_remote(&message);
         let key = self.requests.insert(Request {
             message,
             method,
             stage: Stage::Held,
-            remote_id: None,
+            remote_id,
             repeats: 0,
             deadline: None,
             since: self.now.mono,
@@ -150,6 +151,13 @@ impl State {
         } else {
             self.hold(key);
         }
+    }
+
+    /// The id a request is sent under, where that is not its own: one that looks like the bridge's
+    /// own, as those of a bridge before this one do, could be taken for one of them.
+    pub(super) fn id_for_remote(&mut self, message: &Message) -> Option<String> {
+        let is_like_own = message.id().map(unquote).is_some_and(|id| id.starts_with(OWN_ID));
+        is_like_own.then(|| format!("\"{OWN_ID}{}\"", self.unique()))
     }
 
     /// What a later session must be told again.
@@ -215,18 +223,27 @@ impl State {
             Some(id) => message.with_param("requestId", id),
             None => message.bytes().clone(),
         };
-        let exchange = match request.stage {
-            Stage::Sent(exchange) => Some(exchange),
+        let current = self.connection.generation;
+        let (exchange, is_current) = match request.stage {
+            Stage::Sent(exchange) => {
+                self.linger(exchange);
+                // Without its exchange it is accepted over HTTP+SSE, on the stream there is.
+                let begun = self.exchanges.get(&exchange).map(|(_, generation)| *generation);
+                (Some(exchange), begun.is_none_or(|generation| generation == current))
+            }
             Stage::Resuming(resume) => {
                 resume.exchange.into_iter().for_each(|exchange| self.abort(exchange));
-                None
+                (None, resume.generation == current)
             }
             Stage::Held | Stage::Delayed => {
                 self.held.retain(|held| !matches!(held, Held::Request(held) if Some(*held) == key));
                 return;
             }
         };
-        self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
+        // A session that is gone has called off everything by itself.
+        if is_current {
+            self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
+        }
     }
 
     /// The local client answers a request of the remote.

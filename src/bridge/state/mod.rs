@@ -13,9 +13,10 @@
 //! The parts: `local` takes what the client says, `remote` what the server says, `request`
 //! follows a client's request to its one answer, `link` makes and remakes the connection,
 //! `recovery` replays what a new session must know, `listen` keeps the GET stream,
-//! `startup` answers for a remote that is not there yet.
+//! `startup` answers for a remote that is not there yet, `explain` says why one is not.
 
 mod answer;
+mod explain;
 mod link;
 mod listen;
 mod liveness;
@@ -196,6 +197,7 @@ enum Timer {
     Grace,
     Connect(u32),
     Handshake(u32),
+    Confirm(Bytes, u32),
     Barrier(u32),
     Replay(u32),
     Resend(Key),
@@ -305,6 +307,7 @@ impl State {
                 Timer::Grace => self.on_grace(),
                 Timer::Connect(generation) => self.on_connect_due(generation),
                 Timer::Handshake(generation) => self.on_handshake_due(generation),
+                Timer::Confirm(bytes, generation) => self.on_confirm_due(bytes, generation),
                 Timer::Barrier(generation) => self.on_barrier_due(generation),
                 Timer::Replay(generation) => self.on_replay_due(generation),
                 Timer::Resend(key) => self.resend(key),
@@ -325,11 +328,11 @@ impl State {
 
     fn after(&mut self, wait: Millis, timer: Timer) {
         self.counter += 1;
-        self.timers.insert((self.now.mono + wait, self.counter), timer);
+        self.timers.insert((self.now.mono.saturating_add(wait), self.counter), timer);
     }
 
     fn after_wait(&mut self, wait: Duration, timer: Timer) {
-        self.after(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX / 4), timer);
+        self.after(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), timer);
     }
 
     fn unique(&mut self) -> u64 {

@@ -20,14 +20,7 @@ impl State {
         if generation != self.connection.generation || !had_connection {
             return;
         }
-        for inbound in self.inbounds.drain() {
-            // The remote that asked is gone; the client need not bother a person any more.
-            let id = inbound.local_id;
-            let text = format!(
-                r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the session ended"}}}}"#
-            );
-            self.act(Action::Write(text.into()));
-        }
+        self.forget_inbounds();
         if matches!(self.link, Link::Confirming)
             && let Some(bytes) = self.local.initialized.clone()
         {
@@ -45,8 +38,19 @@ impl State {
         }
     }
 
+    /// The remote that asked is gone; the client need not bother a person any more.
+    pub(super) fn forget_inbounds(&mut self) {
+        for inbound in self.inbounds.drain() {
+            let id = inbound.local_id;
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the session ended"}}}}"#
+            );
+            self.act(Action::Write(text.into()));
+        }
+    }
+
     /// HTTP+SSE: with the stream every answer is gone that was to come on it.
-    fn settle_lost_answers(&mut self, cause: &str) {
+    pub(super) fn settle_lost_answers(&mut self, cause: &str) {
         // A POST that has no response yet may still be refused, and then did not run.
         let is_accepted = |request: &Request| match &request.stage {
             Stage::Sent(exchange) => !self.exchanges.contains_key(exchange),

@@ -122,13 +122,14 @@ impl State {
 
     fn on_refused(&mut self, key: Key, refused: &Refusal, generation: u32) {
         let Some(request) = self.requests.get(key) else { return };
-        let (repeats, method) = (request.repeats, request.method);
+        let (repeats, method, message) = (request.repeats, request.method, request.message.clone());
         let had_session = self.connection.generation != generation || self.connection.has_session();
         if refusal::is_session_loss(refused, had_session) && repeats < MAX_SESSIONS {
             // The remote did not look at it: it is sent again, as it is, in the next session.
+            let remote_id = self.id_for_remote(&message);
             if let Some(request) = self.requests.get_mut(key) {
                 request.repeats += 1;
-                request.remote_id = None;
+                request.remote_id = remote_id;
                 request.stage = Stage::Delayed;
             }
             self.lose_session(generation, "the session ended on the server");
@@ -156,7 +157,7 @@ impl State {
         let Some(request) = self.requests.get_mut(key) else { return };
         if now.saturating_sub(request.since) >= limit {
             let error = Error::new(Kind::Unreachable, self.attempted(key)).because(cause);
-            return self.fail(key, &super::link::with_network_hint(error, cause));
+            return self.fail(key, &super::explain::with_network_hint(error, cause));
         }
         let waited = now.saturating_sub(request.since);
         let attempt = (waited / 500).checked_ilog2().map_or(0, |log| log + 1);
@@ -345,7 +346,7 @@ impl State {
 
     /// Makes sure that [`State::on_deadlines`] runs at `at` or before.
     pub(super) fn watch_deadlines(&mut self, at: Millis) {
-        if self.deadline_at.is_none_or(|due| at < due || due < self.now.mono) {
+        if self.deadline_at.is_none_or(|due| at < due) {
             self.deadline_at = Some(at);
             self.after(at.saturating_sub(self.now.mono), Timer::Deadlines);
         }
