@@ -5,15 +5,21 @@ mod support;
 
 mod awkward;
 mod bytes;
+mod descriptors;
 mod ending;
 mod faults_both;
 mod faults_http;
 mod faults_sse;
+mod http2;
 mod local;
+mod memory;
+mod network;
+mod proxies;
 mod sse;
 mod startup;
 mod streamable;
 mod support_works;
+mod tls;
 
 mod conformant;
 mod demo;
