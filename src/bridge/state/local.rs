@@ -244,6 +244,8 @@ impl State {
         if is_current {
             self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
         }
+        // A server may leave the stream of what it was told to drop open for ever.
+        exchange.into_iter().for_each(|exchange| self.linger(exchange));
     }
 
     /// The local client answers a request of the remote.
