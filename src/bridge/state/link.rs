@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    Action, Held, OWN_ID, Purpose, State, Timer, Transport,
+    Action, Held, Purpose, State, Timer, Transport,
     explain::{is_passing, with_all_attempts},
     local::Local,
     startup::Provisional,
@@ -220,11 +220,12 @@ impl State {
     /// Sends `initialize`: the client's own bytes the first time, under an id of ours later.
     fn send_initialize(&mut self) {
         let number = self.unique();
+        let ours = self.own_id(number);
         let Some(message) = self.local.initialize.clone() else { return };
         let Link::Opening(opening) = &mut self.link else { return };
         let is_first = opening.attempt == 0 && !opening.is_recovery;
         let own = message.id().filter(|_| is_first).map(str::to_owned);
-        opening.id = own.unwrap_or_else(|| format!("\"{OWN_ID}{number}\""));
+        opening.id = own.unwrap_or(ours);
         let body = if is_first { message.bytes().clone() } else { message.with_id(&opening.id) };
         self.send(Purpose::Initialize, body, false, None);
     }
