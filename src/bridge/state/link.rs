@@ -260,6 +260,7 @@ impl State {
         self.learn_initialize(&result);
         self.remember_transport();
         self.heard = self.now.mono;
+        self.opened = self.now.mono;
         self.schedule_ping();
         if opening.is_recovery {
             return self.replay();
@@ -348,6 +349,15 @@ impl State {
         tracing::debug!("not connected, trying again later: {error}");
         self.link = Link::Waiting(opening, error);
         self.forget_connection();
+        self.after_wait(wait, Timer::Connect(self.connection.generation));
+    }
+
+    /// The next session waits a little: the last ones did not live long.
+    pub(super) fn open_later(&mut self, opening: Opening, repeats: u32, cause: &str) {
+        let error = Error::new(Kind::Unreachable, self.connect_attempt()).because(cause);
+        self.link = Link::Waiting(opening, error);
+        self.forget_connection();
+        let wait = CONNECT.delay(repeats, self.now.random);
         self.after_wait(wait, Timer::Connect(self.connection.generation));
     }
 

@@ -189,7 +189,7 @@ impl State {
         }
     }
 
-    fn send_or_hold(&mut self, message: OneWay) {
+    pub(super) fn send_or_hold(&mut self, message: OneWay) {
         if self.held.is_empty() && self.link.is_usable() {
             self.send_one_way(message, None);
         } else {

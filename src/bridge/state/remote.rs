@@ -268,23 +268,34 @@ impl State {
         }
     }
 
-    /// A notification or an answer could not be delivered: what waits for it gets another try.
-    fn on_one_way_ended(&mut self, mut message: OneWay, end: Option<End>, generation: u32) {
-        let again = match end {
+    /// A notification or an answer could not be delivered: what waits for it gets another try, and
+    /// what surely did not arrive is for the next session, but for answers to the last one.
+    fn on_one_way_ended(&mut self, message: OneWay, end: Option<End>, generation: u32) {
+        let (again, is_lost) = match end {
             Some(End::Status(refused)) => {
-                if refusal::is_session_loss(&refused, self.connection.has_session()) {
+                let had_session =
+                    generation != self.connection.generation || self.connection.has_session();
+                let is_lost = refusal::is_session_loss(&refused, had_session);
+                if is_lost {
                     self.lose_session(generation, "the session ended on the server");
                 }
                 debug!(status = refused.status, "the remote refused a notification or an answer");
-                matches!(refused.status, 429 | 502..=504) && message.is_answer
+                (matches!(refused.status, 429 | 502..=504) && message.is_answer, is_lost)
             }
-            Some(End::Unsent(_)) => true,
-            Some(End::Broken(_)) => message.is_answer,
-            _ => false,
+            Some(End::Unsent(_)) => (true, true),
+            Some(End::Broken(_)) => (message.is_answer, false),
+            _ => (false, false),
         };
-        if again && message.tries < MAX_TRIES && generation == self.connection.generation {
-            let wait = CONNECT.delay(message.tries.into(), self.now.random);
-            message.tries += 1;
+        let message = OneWay { tries: message.tries + 1, ..message };
+        if message.tries > MAX_TRIES {
+            return;
+        }
+        if generation != self.connection.generation {
+            if is_lost && !message.is_answer {
+                self.send_or_hold(message);
+            }
+        } else if again {
+            let wait = CONNECT.delay((message.tries - 1).into(), self.now.random);
             self.after_wait(wait, Timer::OneWay(message, generation));
         }
     }
@@ -302,6 +313,8 @@ impl State {
     pub(super) fn on_one_way_due(&mut self, message: OneWay, generation: u32) {
         if generation == self.connection.generation {
             self.send_one_way(message, None);
+        } else if !message.is_answer {
+            self.send_or_hold(message);
         }
     }
 

@@ -143,8 +143,11 @@ impl State {
         if let Some(error) = refusal::json_rpc_error(refused) {
             return self.deliver(key, &error);
         }
-        if matches!(refused.status, 502..=504) && method.is_repeatable() && repeats < MAX_REPEATS {
-            return self.repeat_after(key, CONNECT.delay(repeats.into(), self.now.random));
+        let is_soon = refused.retry_after.is_none() || wait.is_some();
+        let is_repeated = method.is_repeatable() && repeats < MAX_REPEATS;
+        if matches!(refused.status, 502..=504) && is_repeated && is_soon {
+            let own = CONNECT.delay(repeats.into(), self.now.random);
+            return self.repeat_after(key, own.max(wait.unwrap_or_default()));
         }
         let error = refusal::describe(&self.attempted(key), refused);
         self.fail(key, &error);

@@ -3,6 +3,9 @@
 mod handshake;
 mod held;
 mod inbound;
+mod refusals;
+mod sessions;
+mod streams;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
