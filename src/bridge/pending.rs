@@ -83,6 +83,15 @@ impl Request {
         self.remote_id.as_deref().unwrap_or_else(|| self.id())
     }
 
+    /// The exchange that may bring its answer.
+    pub fn exchange(&self) -> Option<ExchangeId> {
+        match &self.stage {
+            Stage::Sent(exchange) => Some(*exchange),
+            Stage::Resuming(resume) => resume.exchange,
+            Stage::Held | Stage::Delayed => None,
+        }
+    }
+
     /// The bytes to send.
     pub fn bytes(&self) -> Bytes {
         match &self.remote_id {

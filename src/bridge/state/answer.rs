@@ -6,7 +6,7 @@ use super::{Action, State};
 use crate::{
     bridge::{
         memory::Remembered,
-        pending::{Key, Request, Stage},
+        pending::{Key, Request},
         policy::{List, Method},
     },
     message::{Message, member, one_line, unquote},
@@ -25,12 +25,8 @@ impl State {
         let bytes = self.without_hidden_tools(&request, answer, bytes);
         self.learn(&request, answer);
         self.reply(one_line(bytes), request.batch);
-        match request.stage {
-            Stage::Sent(exchange) => self.linger(exchange),
-            Stage::Resuming(resume) => {
-                resume.exchange.into_iter().for_each(|exchange| self.linger(exchange));
-            }
-            Stage::Held | Stage::Delayed => {}
+        if let Some(exchange) = request.exchange() {
+            self.linger(exchange);
         }
     }
 

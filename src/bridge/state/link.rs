@@ -111,6 +111,8 @@ pub(super) struct Opening {
     pub attempt: u32,
     /// Which transports have failed in this round, and how.
     pub failures: Vec<(Transport, Error)>,
+    /// How the last round failed, while this one has not.
+    pub last: Option<Error>,
     /// A JSON-RPC error that was the answer; worth more to the client than our words.
     pub answer: Option<Message>,
     /// Whether an earlier session is replaced.
@@ -129,7 +131,9 @@ impl Link {
     pub fn failure(&self) -> Option<&Error> {
         match self {
             Link::Waiting(_, error) | Link::Refused(error, _) => Some(error),
-            Link::Opening(opening) => opening.failures.last().map(|(_, error)| error),
+            Link::Opening(opening) => {
+                opening.failures.last().map(|(_, error)| error).or(opening.last.as_ref())
+            }
             _ => None,
         }
     }
@@ -347,6 +351,7 @@ impl State {
         let wait = CONNECT.delay(opening.attempt, self.now.random);
         opening.attempt += 1;
         tracing::debug!("not connected, trying again later: {error}");
+        opening.last = Some(error.clone());
         self.link = Link::Waiting(opening, error);
         self.forget_connection();
         self.after_wait(wait, Timer::Connect(self.connection.generation));

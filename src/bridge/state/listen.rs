@@ -3,13 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Action, Purpose, State, Timer};
-use crate::{
-    bridge::Millis,
-    remote::{
-        backoff::STREAM,
-        event::{End, ExchangeId, Get, GetRoute},
-        refusal,
-    },
+use crate::remote::{
+    backoff::STREAM,
+    event::{End, ExchangeId, Get, GetRoute},
+    refusal,
 };
 
 /// An empty stream that ends sooner is no stream at all.
@@ -25,6 +22,8 @@ pub(super) struct Listen {
     attempts: u32,
     /// Whether it was ever open in this session.
     was_open: bool,
+    /// Whether one lived, or brought something: then an empty one means nothing.
+    is_proven: bool,
     /// The server offers none.
     absent: bool,
 }
@@ -34,7 +33,7 @@ impl Listen {
         *self = Listen::default();
     }
 
-    pub(super) fn opened(&mut self, _: Millis) {
+    pub(super) fn opened(&mut self) {
         self.was_open = true;
     }
 }
@@ -100,18 +99,26 @@ impl State {
             }
         }
         match after(&end, self.listen.was_open, self.connection.has_session()) {
+            Next::Absent if self.listen.is_proven && matches!(end, End::Stream(_)) => {
+                self.listen_later(false);
+            }
             Next::Absent => self.listen.absent = true,
             Next::SessionLost => {
                 let cause = "the session ended on the server";
                 self.lose_session(self.connection.generation, cause);
             }
             Next::Reopen { delivered } => {
-                self.listen.attempts = if delivered { 0 } else { self.listen.attempts + 1 };
-                let attempt = self.listen.attempts.saturating_sub(u32::from(!delivered));
-                let wait = STREAM.delay_after(self.listen.retry, attempt, self.now.random);
-                self.after_wait(wait, Timer::Listen(self.connection.generation));
+                self.listen.is_proven |= matches!(end, End::Stream(_));
+                self.listen_later(delivered);
             }
         }
+    }
+
+    fn listen_later(&mut self, delivered: bool) {
+        let attempt = if delivered { 0 } else { self.listen.attempts };
+        self.listen.attempts = if delivered { 0 } else { self.listen.attempts + 1 };
+        let wait = STREAM.delay_after(self.listen.retry, attempt, self.now.random);
+        self.after_wait(wait, Timer::Listen(self.connection.generation));
     }
 
     pub(super) fn on_listen_due(&mut self, generation: u32) {

@@ -1,10 +1,16 @@
 //! Whether the remote is still there: `--keep-alive`, and a machine that slept.
 
 use super::{Action, Link, Now, Own, State, Timer};
-use crate::bridge::pending::Stage;
+use crate::bridge::{
+    Millis,
+    pending::{Request, Stage},
+};
 
 /// How far the wall clock must run ahead before the machine has slept, in milliseconds.
 const SLEPT: u64 = 10_000;
+
+/// How long after a sleep the stream of HTTP+SSE may take to bring something.
+const WOKEN: Millis = 15_000;
 
 /// How many pings in a row may stay unanswered, with nothing else heard either.
 const MISSED: u8 = 2;
@@ -12,7 +18,8 @@ const MISSED: u8 = 2;
 impl State {
     pub(super) fn schedule_ping(&mut self) {
         let is_scheduled = self.timers.values().any(|timer| matches!(timer, Timer::Ping));
-        if let Some(interval) = self.settings.ping_interval.filter(|_| !is_scheduled) {
+        let interval = self.settings.ping_interval.filter(|interval| *interval > 0);
+        if let Some(interval) = interval.filter(|_| !is_scheduled) {
             self.after(interval, Timer::Ping);
         }
     }
@@ -44,22 +51,32 @@ impl State {
         self.own.retain(|(_, own)| *own != Own::Ping);
         self.act(Action::Renew);
         let cause = "the remote does not answer pings";
-        let sent = self.requests.keys(|request| matches!(request.stage, Stage::Sent(_)));
-        for key in &sent {
-            if let Some(Stage::Sent(exchange)) =
-                self.requests.get(*key).map(|request| &request.stage)
-            {
-                let exchange = *exchange;
+        let waiting = self.requests.keys(|request| request.exchange().is_some());
+        for key in &waiting {
+            if let Some(exchange) = self.requests.get(*key).and_then(Request::exchange) {
                 self.abort(exchange);
             }
         }
         if self.is_sse() {
             return self.lose_session(self.connection.generation, cause);
         }
-        for key in sent {
-            self.repeat_or_fail(key, cause);
+        for key in waiting {
+            match self.requests.get(key).map(|request| &request.stage) {
+                Some(Stage::Resuming(_)) => self.resume_later(key, cause),
+                _ => self.repeat_or_fail(key, cause),
+            }
         }
         self.listen_anew();
+    }
+
+    /// A stream that was open before the machine slept has had its time to show that it works.
+    pub(super) fn on_wake_due(&mut self, generation: u32, woken: Millis) {
+        if generation == self.connection.generation
+            && self.heard < woken
+            && matches!(self.link, Link::Ready)
+        {
+            self.presume_dead();
+        }
     }
 
     /// The wall clock ran ahead of the other: the machine has slept, and its connections, though
@@ -80,6 +97,9 @@ impl State {
             Link::Ready if self.is_sse() => {
                 self.own.retain(|(_, own)| *own != Own::Ping);
                 self.ask(Own::Ping, "ping", "");
+                // Even in the same millisecond, what was heard before does not count.
+                self.heard = self.heard.min(now.mono.saturating_sub(1));
+                self.after(WOKEN, Timer::Wake(self.connection.generation, now.mono));
             }
             _ => self.listen_anew(),
         }

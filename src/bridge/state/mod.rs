@@ -205,6 +205,7 @@ enum Timer {
     OneWay(OneWay, u32),
     Listen(u32),
     Ping,
+    Wake(u32, Millis),
     Deadlines,
     Linger(ExchangeId),
     Drain,
@@ -321,6 +322,7 @@ impl State {
                 Timer::OneWay(message, generation) => self.on_one_way_due(message, generation),
                 Timer::Listen(generation) => self.on_listen_due(generation),
                 Timer::Ping => self.on_ping_due(),
+                Timer::Wake(generation, woken) => self.on_wake_due(generation, woken),
                 Timer::Deadlines => self.on_deadlines(),
                 Timer::Linger(exchange) => self.abort(exchange),
                 Timer::Drain => self.finish(),
@@ -401,6 +403,7 @@ impl State {
             let version = self.connection.version.clone();
             self.act(Action::Delete { session, version });
         }
+        self.timers.clear();
         self.act(Action::Exit);
     }
 

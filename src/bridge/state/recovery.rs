@@ -132,6 +132,7 @@ impl State {
         self.link = Link::Ready;
         self.note_version_change();
         self.start_listening();
+        self.catch_up();
         for list in self.connection.list_changed.clone() {
             self.announce_change(list);
         }

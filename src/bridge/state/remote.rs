@@ -71,7 +71,7 @@ impl State {
             Some((Purpose::Initialize, _)) if session.is_some() => {
                 self.connection.session = session
             }
-            Some((Purpose::Listen, _)) => self.listen.opened(self.now.mono),
+            Some((Purpose::Listen, _)) => self.listen.opened(),
             _ => {}
         }
     }
@@ -162,7 +162,7 @@ impl State {
         match self.own.swap_remove(at).1 {
             Own::Ping => self.unanswered_pings = 0,
             Own::Replay => self.on_replayed(),
-            Own::Compare(list) => self.on_compared(list, answer.and_then(Message::result)),
+            Own::Compare(list) => self.on_compared(list, answer),
         }
         true
     }

@@ -266,7 +266,7 @@ impl State {
     }
 
     /// An attempt to resume brought nothing.
-    fn resume_later(&mut self, key: Key, cause: &str) {
+    pub(super) fn resume_later(&mut self, key: Key, cause: &str) {
         let now = self.now.mono;
         let Some(Request { stage: Stage::Resuming(resume), .. }) = self.requests.get_mut(key)
         else {
@@ -335,8 +335,11 @@ impl State {
         let Some(request) = self.requests.remove(key) else { return };
         let answer = error.response(Some(request.id()));
         self.reply(answer, request.batch);
-        if let Stage::Sent(exchange) = request.stage {
+        if let Some(exchange) = request.exchange() {
             self.linger(exchange);
+        }
+        if matches!(request.stage, Stage::Held) {
+            self.held.retain(|held| !matches!(held, Held::Request(held) if *held == key));
         }
     }
 

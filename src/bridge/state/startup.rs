@@ -9,7 +9,7 @@ use crate::{
         pending::{Key, Stage},
         policy::{List, Method, answer_version},
     },
-    message::{member, replace_member, unquote},
+    message::{Message, member, replace_member, unquote},
 };
 
 /// What the local client was told in the remote's place.
@@ -129,30 +129,30 @@ impl State {
         }
     }
 
-    /// The remote is there at last: what was told in its place is compared with what it says.
+    /// The remote is there at last, or again: what was told in its place is compared with what it
+    /// says.
     pub(super) fn catch_up(&mut self) {
-        if !std::mem::replace(&mut self.provisional.open, false) {
-            return;
-        }
-        for (list, _) in
-            &self.provisional.served.iter().map(|(l, r)| (*l, r.clone())).collect::<Vec<_>>()
-        {
-            self.ask(Own::Compare(*list), &format!("{}/list", list.name()), "");
+        self.provisional.open = false;
+        let lists: Vec<List> = self.provisional.served.iter().map(|(list, _)| *list).collect();
+        for list in lists {
+            self.ask(Own::Compare(list), &format!("{}/list", list.name()), "");
         }
     }
 
-    /// The remote has answered what a list really holds.
-    pub(super) fn on_compared(&mut self, list: List, result: Option<&str>) {
+    /// The remote has answered what a list really holds: an error is as good as an empty one. No
+    /// answer counts as a difference, and the client will see.
+    pub(super) fn on_compared(&mut self, list: List, answer: Option<&Message>) {
         let Some(at) = self.provisional.served.iter().position(|(served, _)| *served == list)
         else {
             return;
         };
         let (_, served) = self.provisional.served.swap_remove(at);
-        let real = result.map_or_else(|| list.empty(), str::to_owned);
+        let result = answer.and_then(Message::result);
         if let Some(text) = result.and_then(|result| self.learned.learn(list, "", result)) {
             self.act(Action::Remember(crate::bridge::memory::Remembered::List(list), text));
         }
-        if real != served {
+        let real = answer.map(|_| result.map_or_else(|| list.empty(), str::to_owned));
+        if real != Some(served) {
             self.announce_change(list);
         }
     }

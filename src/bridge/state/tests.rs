@@ -1,8 +1,12 @@
 //! The state machine as dialogues: a [`Bench`] plays the local client, the remote and the clock.
 
+mod ending;
 mod handshake;
 mod held;
 mod inbound;
+mod listen;
+mod liveness;
+mod provisional;
 mod refusals;
 mod sessions;
 mod streams;
