@@ -173,6 +173,10 @@ fn a_proxy_that_wants_a_password_says_so() {
 fn a_proxy_that_is_not_there_is_told_as_that() {
     let world = Encrypted::new();
     let flag = format!("--proxy=http://{USER}@{}", unused());
-    excuse(world.setup().arg(flag.clone()), &["refused", "proxy"]);
-    excuse(plain().arg(flag), &["refused", "proxy"]);
+    let words = ["through the proxy http://127.0.0.1", "refused", "--no-proxy"];
+    excuse(world.setup().arg(flag.clone()), &words);
+    excuse(plain().arg(flag), &words);
+    let socks = format!("socks5h://{USER}@{}", unused());
+    let words = ["through the proxy socks5h://127.0.0.1", "SOCKS error", "--no-proxy"];
+    excuse(plain().env("ALL_PROXY", socks), &words);
 }
