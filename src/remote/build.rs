@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, cookie::Jar};
+use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, Url, cookie::Jar};
 use rustls::{
     RootCertStore,
     pki_types::{CertificateDer, pem::PemObject},
@@ -21,17 +21,37 @@ use crate::{
 /// Whether any connection will be encrypted. Without, no certificate store is loaded, which is
 /// most of what start-up costs.
 pub fn needs_tls(config: &Config) -> bool {
-    let proxy_is_https = match &config.network.proxy {
-        ProxyChoice::Url { url, .. } => url.scheme() == "https",
-        ProxyChoice::System | ProxyChoice::SystemExcept(_) => {
-            !is_loopback(&config.endpoint)
-                && ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| {
-                    std::env::var(name).is_ok_and(|value| value.starts_with("https://"))
-                })
-        }
-        ProxyChoice::None => false,
-    };
+    let proxy_is_https = proxy_of(config).is_some_and(|proxy| proxy.scheme() == "https");
     config.endpoint.scheme() == "https" || proxy_is_https
+}
+
+/// The proxy on the way to the endpoint that a flag or the environment names. One that the operating
+/// system's settings name is known to the HTTP client alone.
+pub fn proxy_of(config: &Config) -> Option<Url> {
+    let endpoint = &config.endpoint;
+    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+    let (proxy, except) = match &config.network.proxy {
+        ProxyChoice::None => return None,
+        ProxyChoice::Url { url, except } => (Some(url.clone()), except.clone()),
+        _ if is_loopback(endpoint) => return None,
+        ProxyChoice::System => (of_environment(endpoint), variable(["NO_PROXY", "no_proxy"])),
+        ProxyChoice::SystemExcept(hosts) => (of_environment(endpoint), Some(hosts.clone())),
+    };
+    let host = endpoint.host_str().unwrap_or_default();
+    proxy.filter(|_| !except.is_some_and(|list| excepted(host, &list)))
+}
+
+/// What the usual variables say about the proxy for a URL.
+fn of_environment(url: &Url) -> Option<Url> {
+    let own = if url.scheme() == "https" {
+        ["HTTPS_PROXY", "https_proxy"]
+    } else {
+        ["HTTP_PROXY", "http_proxy"]
+    };
+    let names = own.into_iter().chain(["ALL_PROXY", "all_proxy"]);
+    let text = names.filter_map(|name| std::env::var(name).ok()).find(|text| !text.is_empty())?;
+    let text = if text.contains("://") { text } else { format!("http://{text}") };
+    Url::parse(&text).ok()
 }
 
 /// Builds the client.
@@ -88,7 +108,15 @@ fn with_proxy(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, 
         ProxyChoice::System => Ok(builder),
         ProxyChoice::SystemExcept(hosts) => {
             let host = config.endpoint.host_str().unwrap_or_default();
-            Ok(if excepted(host, hosts) { builder.no_proxy() } else { builder })
+            Ok(match of_environment(&config.endpoint) {
+                _ if excepted(host, hosts) => builder.no_proxy(),
+                // By itself the client would mind `NO_PROXY`, which the exceptions replace.
+                Some(url) => {
+                    let proxy = Proxy::all(url).map_err(|error| unusable(&error))?;
+                    builder.no_proxy().proxy(proxy)
+                }
+                None => builder,
+            })
         }
         ProxyChoice::Url { url, except } => {
             let proxy = Proxy::all(url.clone()).map_err(|error| unusable(&error))?;

@@ -1,7 +1,7 @@
 //! What to try, by what the network said. Pure.
 
 /// Words of a cause, in lower case, and the advice that goes with the first of them found.
-const HINTS: [(&[&str], &str); 6] = [
+const HINTS: [(&[&str], &str); 7] = [
     (
         // The other side's alerts about our certificate, or about there being none.
         &["alert: certificate", "alert: bad", "alert: unknownca", "alert: handshake"],
@@ -23,6 +23,10 @@ const HINTS: [(&[&str], &str); 6] = [
     (
         &["proxy auth"],
         "the proxy wants a user name and password: pass `--proxy http://user:password@host:port`",
+    ),
+    (
+        &["through the proxy"],
+        "check that the proxy is there and may reach the server, or pass `--no-proxy`",
     ),
     (
         &["dns", "lookup", "resolve"],
@@ -51,6 +55,7 @@ mod tests {
             ("invalid peer certificate: certificate not valid for name \"x\"", "check the URL"),
             ("invalid peer certificate: certificate expired: verification time 1", "clock"),
             ("tunnel error: proxy authorization required", "user:password@host"),
+            ("through the proxy http://p:1: Connection refused", "--no-proxy"),
             ("failed to lookup address information", "host name"),
             ("Connection refused (os error 111)", "is running"),
         ] {

@@ -14,5 +14,6 @@ pub mod hint;
 pub mod http_sse;
 pub mod redirect;
 pub mod refusal;
+pub mod report;
 pub mod sse;
 pub mod streamable_http;
