@@ -186,9 +186,11 @@ impl Inbounds {
         Some(self.0.remove(at))
     }
 
-    /// Takes out the one the remote knows by this id.
-    pub fn take_remote(&mut self, id: &str) -> Option<Inbound> {
-        let at = self.0.iter().position(|inbound| same_id(&inbound.remote_id, id))?;
+    /// Takes out the one the remote knows by this id in a session: each counts from the start.
+    pub fn take_remote(&mut self, id: &str, generation: u32) -> Option<Inbound> {
+        let is_it =
+            |inbound: &Inbound| inbound.generation == generation && same_id(&inbound.remote_id, id);
+        let at = self.0.iter().position(is_it)?;
         Some(self.0.remove(at))
     }
 

@@ -8,6 +8,10 @@ use std::{
 };
 
 use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, cookie::Jar};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use crate::{
     config::{Config, ProxyChoice, endpoint::is_loopback},
@@ -108,14 +112,21 @@ fn certificates(config: &Config) -> Result<Vec<Certificate>, Error> {
     let mut all = Vec::new();
     for path in &config.network.ca_files {
         let pem = read(path, "certificate file")?;
-        let parsed = Certificate::from_pem_bundle(&pem)
-            .map_err(|error| bad_file(path, "certificate file", &error.to_string()))?;
-        if parsed.is_empty() {
-            return Err(bad_file(path, "certificate file", "it holds no PEM certificate"));
+        let before = all.len();
+        let parsed = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        all.extend(parsed.filter(is_usable).filter_map(|der| Certificate::from_der(&der).ok()));
+        if all.len() == before {
+            let cause = "it holds no PEM certificate that can be used";
+            return Err(bad_file(path, "certificate file", cause));
         }
-        all.extend(parsed);
     }
     Ok(all)
+}
+
+/// Whether a certificate can stand for an authority. A bundle may hold odd ones too, and one of
+/// them would spoil all connections.
+fn is_usable(certificate: &CertificateDer<'_>) -> bool {
+    RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
 }
 
 fn with_identity(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, Error> {
@@ -133,7 +144,7 @@ fn no_tls() -> Result<rustls::ClientConfig, Error> {
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))?;
-    Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {

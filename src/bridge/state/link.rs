@@ -1,12 +1,17 @@
 //! Making the connection, with the local client's own `initialize` as the probe.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Action, Held, OWN_ID, Purpose, State, Timer, Transport};
+use super::{
+    Action, Held, Purpose, State, Timer, Transport,
+    explain::{is_passing, with_all_attempts},
+    local::Local,
+    startup::Provisional,
+};
 use crate::{
-    bridge::policy::List,
+    bridge::{Millis, policy::List},
     config::Strategy,
     error::{Error, Kind},
     message::{Message, one_line},
@@ -19,6 +24,10 @@ use crate::{
 
 /// How long `notifications/initialized` may take to be accepted before the rest goes on.
 const BARRIER: u64 = 10_000;
+
+/// How long a remote that has accepted the connection may take to answer `initialize` before a new
+/// attempt is made; a server that is started on demand may need most of it.
+const HANDSHAKE: Millis = 60_000;
 
 /// How long after a refusal the next try is made, where the client was told to wait.
 const REFUSED_WAIT: u64 = 30_000;
@@ -129,15 +138,27 @@ impl Link {
 impl State {
     /// The local client begins, or begins again.
     pub(super) fn on_initialize(&mut self, message: Message) {
+        if let Some(earlier) = self.local.take_unanswered() {
+            let error =
+                Error::new(Kind::InvalidRequest, "another `initialize` came after this one");
+            self.act(Action::Write(error.response(earlier.id())));
+        }
         if let Some(session) = self.connection.session.take() {
             let version = self.connection.version.clone();
             self.act(Action::Delete { session, version });
         }
-        self.local.initialize = Some(message);
-        self.local.is_answered = false;
-        self.local.initialized = None;
+        let cause = "the client began a new session";
+        self.forget_inbounds();
+        self.own.clear();
+        self.held.retain(|held| matches!(held, Held::Request(_)));
+        self.provisional = Provisional::default();
+        self.local = Local { initialize: Some(message), ..Local::default() };
         self.after(self.settings.grace, Timer::Grace);
+        let was_sse = self.is_sse();
         self.open(Opening::default());
+        if was_sse {
+            self.settle_lost_answers(cause);
+        }
     }
 
     /// Starts a round of attempts.
@@ -182,6 +203,7 @@ impl State {
 
     fn open_with(&mut self, transport: Transport) {
         self.connection.transport = transport;
+        self.after(self.handshake_limit(), Timer::Handshake(self.connection.generation));
         match transport {
             Transport::StreamableHttp => self.send_initialize(),
             Transport::HttpSse => {
@@ -198,11 +220,12 @@ impl State {
     /// Sends `initialize`: the client's own bytes the first time, under an id of ours later.
     fn send_initialize(&mut self) {
         let number = self.unique();
+        let ours = self.own_id(number);
         let Some(message) = self.local.initialize.clone() else { return };
         let Link::Opening(opening) = &mut self.link else { return };
         let is_first = opening.attempt == 0 && !opening.is_recovery;
         let own = message.id().filter(|_| is_first).map(str::to_owned);
-        opening.id = own.unwrap_or_else(|| format!("\"{OWN_ID}{number}\""));
+        opening.id = own.unwrap_or(ours);
         let body = if is_first { message.bytes().clone() } else { message.with_id(&opening.id) };
         self.send(Purpose::Initialize, body, false, None);
     }
@@ -212,8 +235,8 @@ impl State {
         if self.connection.stream != Some(exchange) {
             return;
         }
-        self.connection.url = Some(url);
-        if matches!(self.link, Link::Opening(_)) {
+        let is_first = self.connection.url.replace(url).is_none();
+        if matches!(self.link, Link::Opening(_)) && is_first {
             self.send_initialize();
         }
     }
@@ -237,6 +260,7 @@ impl State {
         self.learn_initialize(&result);
         self.remember_transport();
         self.heard = self.now.mono;
+        self.opened = self.now.mono;
         self.schedule_ping();
         if opening.is_recovery {
             return self.replay();
@@ -328,6 +352,15 @@ impl State {
         self.after_wait(wait, Timer::Connect(self.connection.generation));
     }
 
+    /// The next session waits a little: the last ones did not live long.
+    pub(super) fn open_later(&mut self, opening: Opening, repeats: u32, cause: &str) {
+        let error = Error::new(Kind::Unreachable, self.connect_attempt()).because(cause);
+        self.link = Link::Waiting(opening, error);
+        self.forget_connection();
+        let wait = CONNECT.delay(repeats, self.now.random);
+        self.after_wait(wait, Timer::Connect(self.connection.generation));
+    }
+
     /// The remote said no.
     fn refused(&mut self, error: Error) {
         let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Idle) else { return };
@@ -395,6 +428,18 @@ impl State {
         }
     }
 
+    /// The remote has had its time to answer `initialize`.
+    pub(super) fn on_handshake_due(&mut self, generation: u32) {
+        if generation == self.connection.generation && matches!(self.link, Link::Opening(_)) {
+            let end = End::Silent(Duration::from_millis(self.handshake_limit()));
+            self.on_handshake_ended(&Purpose::Initialize, end);
+        }
+    }
+
+    fn handshake_limit(&self) -> Millis {
+        self.settings.answer_wait.map_or(HANDSHAKE, |wait| wait.min(HANDSHAKE))
+    }
+
     /// Sends what is held, in its order, up to the confirmation that nothing may overtake.
     pub(super) fn advance(&mut self) {
         while self.link.is_usable() {
@@ -429,76 +474,4 @@ impl State {
             self.confirmed();
         }
     }
-
-    pub(super) fn connect_attempt(&self) -> String {
-        format!("could not connect to {}", self.settings.origin)
-    }
-
-    /// The sentence for an end.
-    pub(super) fn explain(&self, attempted: &str, end: &End) -> Error {
-        match end {
-            End::Status(refused) => refusal::describe(attempted, refused),
-            End::Unsent(cause) | End::Broken(cause) => {
-                let error = Error::new(Kind::Unreachable, attempted).because(cause.as_str());
-                with_network_hint(error, cause)
-            }
-            End::Silent(limit) => Error::new(Kind::Unreachable, attempted)
-                .because(format!("no answer for {}s", limit.as_secs_f64())),
-            End::Stream(end) => Error::new(Kind::Unreachable, attempted)
-                .because(end.broken.clone().unwrap_or_else(|| "the stream ended early".to_owned())),
-            End::TooLarge(cause) => Error::new(Kind::Limit, attempted).because(cause.as_str()),
-            End::Malformed(cause) => Error::new(Kind::Protocol, attempted)
-                .because(cause.as_str())
-                .hint("check that the URL is an MCP endpoint"),
-            End::Accepted(status) => Error::new(Kind::Protocol, attempted)
-                .because(format!("HTTP {status} without an answer")),
-            End::Redirected(origin) => self.redirected(attempted, origin),
-            End::Unusable(error) => error.clone(),
-        }
-    }
-}
-
-/// Whether trying again can help without anybody changing anything.
-fn is_passing(end: &End) -> bool {
-    match end {
-        End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
-        End::Status(refused) => refusal::is_passing(refused.status),
-        End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => false,
-        End::Redirected(_) | End::Unusable(_) => false,
-    }
-}
-
-/// Where two transports were tried, both failures are told.
-fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -> Error {
-    if failures.len() < 2 {
-        return error;
-    }
-    let texts = failures.iter().map(|(transport, error)| {
-        let name = match transport {
-            Transport::StreamableHttp => "Streamable HTTP",
-            Transport::HttpSse => "HTTP+SSE",
-        };
-        format!("over {name}: {}", error.cause())
-    });
-    let first = &failures[0].1;
-    let mut all = Error::new(first.kind(), first.attempted());
-    all = all.because(texts.collect::<Vec<_>>().join("; "));
-    if let Some(status) = first.http_status() {
-        all = all.with_status(status);
-    }
-    all.hint("check that the URL is an MCP endpoint")
-}
-
-/// Adds what to try, by what the network said.
-pub(super) fn with_network_hint(error: Error, cause: &str) -> Error {
-    let cause = cause.to_ascii_lowercase();
-    if cause.contains("certificate") || cause.contains("unknownissuer") {
-        return error.hint("if a company proxy or a private authority signs the certificate, pass `--ca-file FILE`");
-    }
-    if cause.contains("dns") || cause.contains("lookup") || cause.contains("resolve") {
-        return error.hint(
-            "check the host name and the network; behind a company proxy, pass `--proxy URL`",
-        );
-    }
-    error.hint("check that the server is running and the network is up")
 }

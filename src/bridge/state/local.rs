@@ -189,7 +189,7 @@ impl State {
         }
     }
 
-    fn send_or_hold(&mut self, message: OneWay) {
+    pub(super) fn send_or_hold(&mut self, message: OneWay) {
         if self.held.is_empty() && self.link.is_usable() {
             self.send_one_way(message, None);
         } else {
@@ -215,18 +215,29 @@ impl State {
             Some(id) => message.with_param("requestId", id),
             None => message.bytes().clone(),
         };
-        let exchange = match request.stage {
-            Stage::Sent(exchange) => Some(exchange),
+        let current = self.connection.generation;
+        let (exchange, is_current) = match request.stage {
+            Stage::Sent(exchange) => {
+                self.linger(exchange);
+                // Without its exchange it is accepted over HTTP+SSE, on the stream there is.
+                let begun = self.exchanges.get(&exchange).map(|(_, generation)| *generation);
+                (Some(exchange), begun.is_none_or(|generation| generation == current))
+            }
             Stage::Resuming(resume) => {
                 resume.exchange.into_iter().for_each(|exchange| self.abort(exchange));
-                None
+                (None, resume.generation == current)
             }
             Stage::Held | Stage::Delayed => {
                 self.held.retain(|held| !matches!(held, Held::Request(held) if Some(*held) == key));
                 return;
             }
         };
-        self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
+        // A session that is gone has called off everything by itself.
+        if is_current {
+            self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
+        }
+        // A server may leave the stream of what it was told to drop open for ever.
+        exchange.into_iter().for_each(|exchange| self.linger(exchange));
     }
 
     /// The local client answers a request of the remote.

@@ -13,9 +13,10 @@
 //! The parts: `local` takes what the client says, `remote` what the server says, `request`
 //! follows a client's request to its one answer, `link` makes and remakes the connection,
 //! `recovery` replays what a new session must know, `listen` keeps the GET stream,
-//! `startup` answers for a remote that is not there yet.
+//! `startup` answers for a remote that is not there yet, `explain` says why one is not.
 
 mod answer;
+mod explain;
 mod link;
 mod listen;
 mod liveness;
@@ -195,6 +196,8 @@ enum Own {
 enum Timer {
     Grace,
     Connect(u32),
+    Handshake(u32),
+    Confirm(Bytes, u32),
     Barrier(u32),
     Replay(u32),
     Resend(Key),
@@ -211,6 +214,7 @@ enum Timer {
 #[derive(Debug)]
 pub struct State {
     settings: Settings,
+    token: u32,
     now: Now,
     actions: Vec<Action>,
     timers: BTreeMap<(Millis, u64), Timer>,
@@ -228,6 +232,8 @@ pub struct State {
     provisional: Provisional,
     learned: Memory,
     heard: Millis,
+    opened: Millis,
+    short_sessions: u32,
     unanswered_pings: u8,
     deadline_at: Option<Millis>,
     closing: bool,
@@ -247,6 +253,7 @@ impl State {
     pub fn new(settings: Settings, now: Now) -> Self {
         State {
             settings,
+            token: (now.random * f64::from(u32::MAX)) as u32,
             now,
             actions: Vec::new(),
             timers: BTreeMap::new(),
@@ -264,6 +271,8 @@ impl State {
             provisional: Provisional::default(),
             learned: Memory::default(),
             heard: now.mono,
+            opened: now.mono,
+            short_sessions: 0,
             unanswered_pings: 0,
             deadline_at: None,
             closing: false,
@@ -303,6 +312,8 @@ impl State {
             match entry.remove() {
                 Timer::Grace => self.on_grace(),
                 Timer::Connect(generation) => self.on_connect_due(generation),
+                Timer::Handshake(generation) => self.on_handshake_due(generation),
+                Timer::Confirm(bytes, generation) => self.on_confirm_due(bytes, generation),
                 Timer::Barrier(generation) => self.on_barrier_due(generation),
                 Timer::Replay(generation) => self.on_replay_due(generation),
                 Timer::Resend(key) => self.resend(key),
@@ -323,11 +334,11 @@ impl State {
 
     fn after(&mut self, wait: Millis, timer: Timer) {
         self.counter += 1;
-        self.timers.insert((self.now.mono + wait, self.counter), timer);
+        self.timers.insert((self.now.mono.saturating_add(wait), self.counter), timer);
     }
 
     fn after_wait(&mut self, wait: Duration, timer: Timer) {
-        self.after(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX / 4), timer);
+        self.after(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), timer);
     }
 
     fn unique(&mut self) -> u64 {
@@ -393,11 +404,23 @@ impl State {
         self.act(Action::Exit);
     }
 
+    /// The id, as a JSON token, of a request that the bridge makes up or repeats. No other program
+    /// makes up the same, not even another bridge behind this one.
+    fn own_id(&self, number: u64) -> String {
+        format!("\"{OWN_ID}{:08x}-{number}\"", self.token)
+    }
+
+    /// The number in such an id, where it is one of this bridge's.
+    fn own_number(&self, id: &str) -> Option<u64> {
+        let (token, number) = id.strip_prefix(OWN_ID)?.split_once('-')?;
+        (token == format!("{:08x}", self.token)).then(|| number.parse().ok())?
+    }
+
     /// A request of the bridge's own.
     fn ask(&mut self, own: Own, method: &str, params: &str) {
         let number = self.unique();
-        let body =
-            format!(r#"{{"jsonrpc":"2.0","id":"{OWN_ID}{number}","method":"{method}"{params}}}"#);
+        let id = self.own_id(number);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{params}}}"#);
         self.own.push((number, own));
         self.send(Purpose::Own(number), body.into(), Method::of(method).wants_compression(), None);
     }
@@ -405,7 +428,7 @@ impl State {
     /// A message of the local client's, under a fresh id, sent by the bridge.
     fn ask_again(&mut self, own: Own, message: &Message) {
         let number = self.unique();
-        let body = message.with_id(&format!("\"{OWN_ID}{number}\""));
+        let body = message.with_id(&self.own_id(number));
         self.own.push((number, own));
         self.send(Purpose::Own(number), body, false, None);
     }

@@ -12,6 +12,10 @@ use crate::{
 /// How long a new session is waited for to take in what the old one knew.
 const REPLAY: u64 = 10_000;
 
+/// A session that ends sooner, and then the next one too, is no accident: no more are opened at
+/// once.
+const SETTLED: u64 = 10_000;
+
 impl State {
     /// The session of `generation` is gone. Only the first to notice starts anything (LH-51).
     pub(super) fn lose_session(&mut self, generation: u32, cause: &str) {
@@ -20,14 +24,7 @@ impl State {
         if generation != self.connection.generation || !had_connection {
             return;
         }
-        for inbound in self.inbounds.drain() {
-            // The remote that asked is gone; the client need not bother a person any more.
-            let id = inbound.local_id;
-            let text = format!(
-                r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the session ended"}}}}"#
-            );
-            self.act(Action::Write(text.into()));
-        }
+        self.forget_inbounds();
         if matches!(self.link, Link::Confirming)
             && let Some(bytes) = self.local.initialized.clone()
         {
@@ -39,14 +36,32 @@ impl State {
         let was_sse = self.is_sse();
         // Attempt 0 would repeat the id of the first handshake, which is free again; recovery
         // never does.
-        self.open(Opening { is_recovery, attempt: u32::from(!is_recovery), ..Opening::default() });
+        let opening =
+            Opening { is_recovery, attempt: u32::from(!is_recovery), ..Opening::default() };
+        let lived = self.now.mono.saturating_sub(self.opened);
+        self.short_sessions = if lived < SETTLED { self.short_sessions + 1 } else { 0 };
+        match self.short_sessions.checked_sub(2) {
+            None => self.open(opening),
+            Some(repeats) => self.open_later(opening, repeats, cause),
+        }
         if was_sse {
             self.settle_lost_answers(cause);
         }
     }
 
+    /// The remote that asked is gone; the client need not bother a person any more.
+    pub(super) fn forget_inbounds(&mut self) {
+        for inbound in self.inbounds.drain() {
+            let id = inbound.local_id;
+            let text = format!(
+                r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id},"reason":"the session ended"}}}}"#
+            );
+            self.act(Action::Write(text.into()));
+        }
+    }
+
     /// HTTP+SSE: with the stream every answer is gone that was to come on it.
-    fn settle_lost_answers(&mut self, cause: &str) {
+    pub(super) fn settle_lost_answers(&mut self, cause: &str) {
         // A POST that has no response yet may still be refused, and then did not run.
         let is_accepted = |request: &Request| match &request.stage {
             Stage::Sent(exchange) => !self.exchanges.contains_key(exchange),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::debug;
 
-use super::{Action, OWN_ID, OneWay, Own, Purpose, State, Timer};
+use super::{Action, OneWay, Own, Purpose, State, Timer};
 use crate::{
     bridge::pending::{Inbound, Key},
     error::{Error, Kind},
@@ -46,14 +46,23 @@ impl State {
             Event::Message { exchange, bytes } => {
                 self.heard = self.now.mono;
                 self.extend_deadlines(exchange);
-                self.on_bytes(exchange, bytes, Carrier::Stream);
+                if let Some((purpose, generation)) = self.exchanges.get(&exchange).cloned() {
+                    self.on_bytes(&purpose, generation, bytes, Carrier::Stream);
+                }
             }
             Event::Answer { exchange, bytes, session } => {
                 self.heard = self.now.mono;
-                self.on_bytes(exchange, bytes, Carrier::Body(session));
-                self.on_ended(exchange, None);
+                // The exchange is over before its answer is looked at: nothing is left to abort.
+                if let Some((purpose, generation)) = self.exchanges.remove(&exchange) {
+                    self.on_bytes(&purpose, generation, bytes, Carrier::Body(session));
+                    self.on_ended(exchange, purpose, generation, None);
+                }
             }
-            Event::Ended { exchange, end } => self.on_ended(exchange, Some(end)),
+            Event::Ended { exchange, end } => {
+                if let Some((purpose, generation)) = self.exchanges.remove(&exchange) {
+                    self.on_ended(exchange, purpose, generation, Some(end));
+                }
+            }
         }
     }
 
@@ -67,26 +76,27 @@ impl State {
         }
     }
 
-    fn purpose(&self, exchange: ExchangeId) -> Option<Purpose> {
-        self.exchanges.get(&exchange).map(|(purpose, _)| purpose.clone())
-    }
-
     /// One message, or an array of them (0326:base).
-    fn on_bytes(&mut self, exchange: ExchangeId, bytes: Bytes, carrier: Carrier) {
-        let Some(purpose) = self.purpose(exchange) else { return };
+    fn on_bytes(&mut self, purpose: &Purpose, generation: u32, bytes: Bytes, carrier: Carrier) {
         if bytes.trim_ascii_start().first() != Some(&b'[') {
-            return self.on_remote_text(&purpose, bytes, carrier);
+            return self.on_remote_text(purpose, generation, bytes, carrier);
         }
         let Some(items) = elements(&bytes) else {
-            return self.on_unreadable(&purpose, &carrier, "an array that is not valid JSON");
+            return self.on_unreadable(purpose, &carrier, "an array that is not valid JSON");
         };
         for item in items {
             let item = bytes.slice_ref(item.get().as_bytes());
-            self.on_remote_text(&purpose, item, carrier.clone());
+            self.on_remote_text(purpose, generation, item, carrier.clone());
         }
     }
 
-    fn on_remote_text(&mut self, purpose: &Purpose, bytes: Bytes, carrier: Carrier) {
+    fn on_remote_text(
+        &mut self,
+        purpose: &Purpose,
+        generation: u32,
+        bytes: Bytes,
+        carrier: Carrier,
+    ) {
         let parsed = Message::parse(bytes);
         if let Ok(message) = &parsed {
             debug!("the remote says {}", message.summary());
@@ -94,8 +104,8 @@ impl State {
         match parsed {
             Ok(message) => match message.kind() {
                 message::Kind::Response => self.on_response(purpose, &message, carrier.session()),
-                message::Kind::Request => self.on_inbound(message),
-                message::Kind::Notification => self.on_remote_notification(&message),
+                message::Kind::Request => self.on_inbound(message, generation),
+                message::Kind::Notification => self.on_remote_notification(&message, generation),
             },
             Err(invalid) => self.on_unreadable(purpose, &carrier, &invalid.to_string()),
         }
@@ -126,7 +136,7 @@ impl State {
             return self.on_handshake_answer(answer, session);
         }
         let id = answer.id().map(unquote).unwrap_or_default();
-        if let Some(number) = id.strip_prefix(OWN_ID).and_then(|number| number.parse().ok())
+        if let Some(number) = self.own_number(&id)
             && self.take_own(number, Some(answer))
         {
             return;
@@ -159,30 +169,45 @@ impl State {
 
     /// The remote asks the local client something. Its bytes pass as they are, unless the client
     /// still has an unanswered request of the same id, from an earlier session.
-    fn on_inbound(&mut self, message: Message) {
+    fn on_inbound(&mut self, message: Message, generation: u32) {
+        if generation != self.connection.generation {
+            // Its answer could not be sent any more, so nobody is bothered with it.
+            debug!("ignored a request of an earlier session");
+            return;
+        }
         let remote_id = message.id().unwrap_or("null").to_owned();
         let clashes = self.inbounds.has_local(&remote_id);
-        let local_id =
-            if clashes { format!("\"{OWN_ID}{}\"", self.unique()) } else { remote_id.clone() };
+        let local_id = if clashes {
+            {
+                let number = self.unique();
+                self.own_id(number)
+            }
+        } else {
+            remote_id.clone()
+        };
         let bytes = if clashes { message.with_id(&local_id) } else { message.bytes().clone() };
-        let generation = self.connection.generation;
         self.inbounds.insert(Inbound { local_id, remote_id, generation });
         self.act(Action::Write(one_line(bytes)));
     }
 
-    fn on_remote_notification(&mut self, message: &Message) {
+    fn on_remote_notification(&mut self, message: &Message, generation: u32) {
         let mut bytes = message.bytes().clone();
         if message.method() == "notifications/cancelled"
             && let Some(inbound) =
-                message.param("requestId").and_then(|id| self.inbounds.take_remote(id))
+                message.param("requestId").and_then(|id| self.inbounds.take_remote(id, generation))
         {
             bytes = message.with_param("requestId", &inbound.local_id);
         }
         self.act(Action::Write(one_line(bytes)));
     }
 
-    fn on_ended(&mut self, exchange: ExchangeId, end: Option<End>) {
-        let Some((purpose, generation)) = self.exchanges.remove(&exchange) else { return };
+    fn on_ended(
+        &mut self,
+        exchange: ExchangeId,
+        purpose: Purpose,
+        generation: u32,
+        end: Option<End>,
+    ) {
         let is_current = generation == self.connection.generation;
         match purpose {
             Purpose::Request(key) | Purpose::Resume(key) => {
@@ -234,46 +259,62 @@ impl State {
             {
                 self.lose_session(generation, "the session ended on the server");
             }
-            Some(End::Unsent(_) | End::Broken(_))
-                if matches!(self.link, super::Link::Confirming) =>
-            {
-                let message = OneWay { bytes, is_answer: true, tries: 0 };
-                self.after_wait(
-                    CONNECT.delay(0, self.now.random),
-                    Timer::OneWay(message, generation),
-                );
+            Some(End::Unsent(_) | End::Broken(_)) => {
+                let wait = CONNECT.delay(2, self.now.random);
+                self.after_wait(wait, Timer::Confirm(bytes, generation));
             }
             _ if matches!(self.link, super::Link::Replaying(_)) => self.on_replay_confirmed(),
             _ => self.confirmed(),
         }
     }
 
-    /// A notification or an answer could not be delivered: what waits for it gets another try.
-    fn on_one_way_ended(&mut self, mut message: OneWay, end: Option<End>, generation: u32) {
-        let again = match end {
+    /// A notification or an answer could not be delivered: what waits for it gets another try, and
+    /// what surely did not arrive is for the next session, but for answers to the last one.
+    fn on_one_way_ended(&mut self, message: OneWay, end: Option<End>, generation: u32) {
+        let (again, is_lost) = match end {
             Some(End::Status(refused)) => {
-                if refusal::is_session_loss(&refused, self.connection.has_session()) {
+                let had_session =
+                    generation != self.connection.generation || self.connection.has_session();
+                let is_lost = refusal::is_session_loss(&refused, had_session);
+                if is_lost {
                     self.lose_session(generation, "the session ended on the server");
                 }
                 debug!(status = refused.status, "the remote refused a notification or an answer");
-                matches!(refused.status, 429 | 502..=504) && message.is_answer
+                (matches!(refused.status, 429 | 502..=504) && message.is_answer, is_lost)
             }
-            Some(End::Unsent(_)) => true,
-            Some(End::Broken(_)) => message.is_answer,
-            _ => false,
+            Some(End::Unsent(_)) => (true, true),
+            Some(End::Broken(_)) => (message.is_answer, false),
+            _ => (false, false),
         };
-        if again && message.tries < MAX_TRIES && generation == self.connection.generation {
-            let wait = CONNECT.delay(message.tries.into(), self.now.random);
-            message.tries += 1;
+        let message = OneWay { tries: message.tries + 1, ..message };
+        if message.tries > MAX_TRIES {
+            return;
+        }
+        if generation != self.connection.generation {
+            if is_lost && !message.is_answer {
+                self.send_or_hold(message);
+            }
+        } else if again {
+            let wait = CONNECT.delay((message.tries - 1).into(), self.now.random);
             self.after_wait(wait, Timer::OneWay(message, generation));
-        } else if matches!(self.link, super::Link::Confirming) {
-            self.confirmed();
+        }
+    }
+
+    /// The confirmation could not be delivered; as long as something waits for it, it is sent again.
+    pub(super) fn on_confirm_due(&mut self, bytes: Bytes, generation: u32) {
+        use super::Link::{Confirming, Replaying};
+        if generation == self.connection.generation
+            && matches!(self.link, Confirming | Replaying(_))
+        {
+            self.send(Purpose::Initialized(bytes.clone()), bytes, false, None);
         }
     }
 
     pub(super) fn on_one_way_due(&mut self, message: OneWay, generation: u32) {
         if generation == self.connection.generation {
             self.send_one_way(message, None);
+        } else if !message.is_answer {
+            self.send_or_hold(message);
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Action, Held, Millis, OWN_ID, OneWay, Purpose, State, Timer, Transport};
+use super::{Action, Held, Millis, OneWay, Purpose, State, Timer, Transport};
 use crate::{
     bridge::{
         pending::{Key, MAX_REPEATS, MAX_SESSIONS, Request, Resume, Stage},
@@ -143,8 +143,11 @@ impl State {
         if let Some(error) = refusal::json_rpc_error(refused) {
             return self.deliver(key, &error);
         }
-        if matches!(refused.status, 502..=504) && method.is_repeatable() && repeats < MAX_REPEATS {
-            return self.repeat_after(key, CONNECT.delay(repeats.into(), self.now.random));
+        let is_soon = refused.retry_after.is_none() || wait.is_some();
+        let is_repeated = method.is_repeatable() && repeats < MAX_REPEATS;
+        if matches!(refused.status, 502..=504) && is_repeated && is_soon {
+            let own = CONNECT.delay(repeats.into(), self.now.random);
+            return self.repeat_after(key, own.max(wait.unwrap_or_default()));
         }
         let error = refusal::describe(&self.attempted(key), refused);
         self.fail(key, &error);
@@ -156,7 +159,7 @@ impl State {
         let Some(request) = self.requests.get_mut(key) else { return };
         if now.saturating_sub(request.since) >= limit {
             let error = Error::new(Kind::Unreachable, self.attempted(key)).because(cause);
-            return self.fail(key, &super::link::with_network_hint(error, cause));
+            return self.fail(key, &super::explain::with_network_hint(error, cause));
         }
         let waited = now.saturating_sub(request.since);
         let attempt = (waited / 500).checked_ilog2().map_or(0, |log| log + 1);
@@ -177,9 +180,10 @@ impl State {
     /// Sends a request again after a wait; within a session an id is never used twice (1125:base).
     fn repeat_after(&mut self, key: Key, wait: Duration) {
         let number = self.unique();
+        let id = self.own_id(number);
         let Some(request) = self.requests.get_mut(key) else { return };
         request.repeats += 1;
-        request.remote_id = Some(format!("\"{OWN_ID}{number}\""));
+        request.remote_id = Some(id);
         request.stage = Stage::Delayed;
         self.after_wait(wait, Timer::Resend(key));
     }
@@ -345,7 +349,7 @@ impl State {
 
     /// Makes sure that [`State::on_deadlines`] runs at `at` or before.
     pub(super) fn watch_deadlines(&mut self, at: Millis) {
-        if self.deadline_at.is_none_or(|due| at < due || due < self.now.mono) {
+        if self.deadline_at.is_none_or(|due| at < due) {
             self.deadline_at = Some(at);
             self.after(at.saturating_sub(self.now.mono), Timer::Deadlines);
         }
