@@ -103,7 +103,8 @@ fn read<const N: usize>(mut stream: &TcpStream) -> io::Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn splice(client: &TcpStream, target: SocketAddr) -> io::Result<()> {
+/// Carries bytes both ways until both sides have ended.
+pub fn splice(client: &TcpStream, target: SocketAddr) -> io::Result<()> {
     let server = TcpStream::connect(target)?;
     let _ = server.set_nodelay(true);
     let (mut from, mut to) = (server.try_clone()?, client.try_clone()?);

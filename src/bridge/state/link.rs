@@ -321,6 +321,10 @@ impl State {
             return;
         }
         let error = self.explain(&self.connect_attempt(), &end);
+        if matches!(end, End::Unusable(_)) {
+            // A key store may be unlocked, or a file put in order, before the next try.
+            self.act(Action::Renew);
+        }
         let transport = self.connection.transport;
         let Link::Opening(opening) = &mut self.link else { return };
         opening.failures.push((transport, error.clone()));
