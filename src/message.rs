@@ -105,6 +105,18 @@ impl Message {
         self.text(&self.method).map_or(Cow::Borrowed(""), unquote)
     }
 
+    /// What it is, for the log: never what it holds.
+    pub fn summary(&self) -> String {
+        let id: String = self.id().unwrap_or("none").chars().take(40).collect();
+        let (method, size) = (self.method(), self.bytes.len());
+        match self.kind() {
+            Kind::Request => format!("request {method}, id {id}, {size} bytes"),
+            Kind::Notification => format!("notification {method}, {size} bytes"),
+            Kind::Response if self.error().is_some() => format!("error for {id}, {size} bytes"),
+            Kind::Response => format!("answer to {id}, {size} bytes"),
+        }
+    }
+
     /// The raw `params`.
     pub fn params(&self) -> Option<&str> {
         self.text(&self.params)

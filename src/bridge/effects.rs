@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{
-    sync::mpsc::{self, Sender, UnboundedSender},
+    sync::mpsc::{self, UnboundedSender},
     task::AbortHandle,
 };
 use tracing::{debug, warn};
@@ -19,7 +19,9 @@ use crate::{
         body::Sent,
         client::{Client, Connector},
         event::{End, Event, ExchangeId, Get, GetRoute, Post, Route},
-        http_sse, streamable_http,
+        http_sse,
+        report::Reporter,
+        streamable_http,
     },
 };
 
@@ -34,7 +36,7 @@ const DELETE_LIMIT: Duration = Duration::from_millis(500);
 pub struct Effects {
     connector: Connector,
     exchanges: HashMap<ExchangeId, (AbortHandle, Sent)>,
-    events: Sender<Event>,
+    events: Reporter,
     recalled: UnboundedSender<Memory>,
     store: Store,
     keeper: Option<UnboundedSender<Keep>>,
@@ -52,7 +54,7 @@ impl Effects {
     pub fn new(
         config: Arc<Config>,
         store: Store,
-        events: Sender<Event>,
+        events: Reporter,
         recalled: UnboundedSender<Memory>,
     ) -> Self {
         let connector = Connector::new(config);
@@ -88,8 +90,14 @@ impl Effects {
         }
     }
 
-    /// An exchange has ended; forgets it.
-    pub fn forget(&mut self, event: &Event) {
+    /// An event has arrived; forgets the exchange it ended.
+    pub fn arrived(&mut self, event: &Event) {
+        self.events.arrived(event);
+        match event {
+            Event::Opened { exchange, .. } => debug!(exchange, "a stream opened"),
+            Event::Ended { exchange, end } => debug!(exchange, "ended: {end}"),
+            _ => {}
+        }
         if let Event::Ended { exchange, .. } | Event::Answer { exchange, .. } = event {
             self.exchanges.remove(exchange);
         }
@@ -103,6 +111,7 @@ impl Effects {
     }
 
     fn post(&mut self, post: Post) {
+        debug!(exchange = post.exchange, bytes = post.body.len(), "POST");
         let sent = Sent::default();
         let before = post.after.and_then(|exchange| self.exchanges.get(&exchange)).cloned();
         let (exchange, of_task) = (post.exchange, sent.clone());
@@ -123,6 +132,7 @@ impl Effects {
     }
 
     fn get(&mut self, get: Get) {
+        debug!(exchange = get.exchange, resumes = get.last_event_id.is_some(), "GET");
         let exchange = get.exchange;
         let (connector, events) = (self.connector.clone(), self.events.clone());
         let task = tokio::spawn(async move {
@@ -193,12 +203,12 @@ impl Effects {
 async fn ready<'c>(
     connector: &'c Connector,
     exchange: ExchangeId,
-    events: &Sender<Event>,
+    events: &Reporter,
 ) -> Option<&'c Client> {
     match connector.client().await {
         Ok(client) => Some(client),
         Err(error) => {
-            let _ = events.send(Event::Ended { exchange, end: End::Unusable(error) }).await;
+            events.report(Event::Ended { exchange, end: End::Unusable(error) }).await;
             None
         }
     }

@@ -29,7 +29,7 @@ use crate::{
         stdin::Stdin,
         stdout::Stdout,
     },
-    remote::{body::MESSAGE_LIMIT, event::Event, redirect},
+    remote::{body::MESSAGE_LIMIT, event::Event, redirect, report::Reporter},
 };
 
 /// How much may wait for a client that does not read before nothing more is read from the remote,
@@ -63,14 +63,14 @@ pub fn run(config: Config) -> Result<(), Error> {
 async fn serve(config: Arc<Config>) {
     let started = Instant::now();
     let store = Store::new(config.state_dir.as_deref(), config.endpoint.as_str());
-    let (sender, events) = mpsc::channel(256);
+    let (reporter, events) = Reporter::new();
     let (recaller, recalled) = mpsc::unbounded_channel();
     let settings = settings(&config, &store);
     let now = now(started);
     let mut relay = Relay {
         started,
         state: State::new(settings, now),
-        effects: Effects::new(config, store, sender, recaller),
+        effects: Effects::new(config, store, reporter, recaller),
         stdout: Stdout::open(),
         actions: Vec::new(),
         is_over: false,
@@ -113,7 +113,7 @@ impl Relay {
                 }
                 _ = events.recv_many(&mut batch, 64), if backlog < BACKLOG_LIMIT => {
                     for event in batch.drain(..) {
-                        self.effects.forget(&event);
+                        self.effects.arrived(&event);
                         self.take(Input::Remote(event));
                     }
                 }

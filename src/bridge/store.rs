@@ -11,6 +11,9 @@ use super::{
     state::Transport,
 };
 
+/// How many endpoints are remembered.
+const MOST_ENDPOINTS: usize = 64;
+
 /// Where things are remembered. Without a directory nothing is, which is no error.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -67,7 +70,20 @@ impl Store {
         if fs::read_to_string(&file).is_ok_and(|known| known == text) {
             return Ok(());
         }
-        write(&file, text)
+        write(&file, text)?;
+        self.prune()
+    }
+
+    /// Forgets the endpoints that were heard of longest ago: sessions come and go.
+    fn prune(&self) -> io::Result<()> {
+        let Some(root) = &self.root else { return Ok(()) };
+        let mut known: Vec<_> = fs::read_dir(root.join("answers"))?
+            .flatten()
+            .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+            .collect();
+        known.sort();
+        let surplus = known.len().saturating_sub(MOST_ENDPOINTS);
+        known.iter().take(surplus).try_for_each(|(_, directory)| fs::remove_dir_all(directory))
     }
 
     fn transport_file(&self) -> Option<PathBuf> {
@@ -131,6 +147,17 @@ mod tests {
             |path: &Path| fs::metadata(path).expect("it exists").permissions().mode() & 0o777;
         assert_eq!(mode(&file), 0o600);
         assert_eq!(mode(file.parent().expect("a directory")), 0o700);
+    }
+
+    #[test]
+    fn only_so_many_endpoints_are_remembered() {
+        let home = tempfile::tempdir().expect("a directory");
+        for number in 0..MOST_ENDPOINTS + 3 {
+            let store = Store::new(Some(home.path()), &format!("https://h.example/{number}"));
+            store.remember("", Remembered::Initialize, "{}").expect("written");
+        }
+        let left = fs::read_dir(home.path().join("answers")).expect("it exists").count();
+        assert_eq!(left, MOST_ENDPOINTS);
     }
 
     #[test]

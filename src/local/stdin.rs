@@ -66,6 +66,7 @@ impl Stdin {
 }
 
 /// Whether reading or writing again may work.
+#[cfg(unix)]
 pub(super) fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

@@ -7,6 +7,7 @@ use std::{
 
 use bytes::Bytes;
 
+#[cfg(unix)]
 use super::stdin::is_passing;
 
 /// How many messages one write takes.

@@ -83,7 +83,7 @@ impl Collected {
         if self.len() + chunk.len() > MESSAGE_LIMIT {
             return false;
         }
-        if self.len() == 0 {
+        if self.is_empty() {
             self.first = chunk;
             return true;
         }

@@ -8,33 +8,50 @@ use std::{
 };
 
 use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, Url, cookie::Jar};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 
 use crate::{
-    config::{Config, ProxyChoice},
+    config::{Config, ProxyChoice, endpoint::is_loopback},
     error::{Error, Kind},
 };
 
 /// Whether any connection will be encrypted. Without, no certificate store is loaded, which is
 /// most of what start-up costs.
 pub fn needs_tls(config: &Config) -> bool {
-    let proxy_is_https = match &config.network.proxy {
-        ProxyChoice::Url { url, .. } => url.scheme() == "https",
-        ProxyChoice::System | ProxyChoice::SystemExcept(_) => {
-            !is_loopback(&config.endpoint)
-                && ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].iter().any(|name| {
-                    std::env::var(name).is_ok_and(|value| value.starts_with("https://"))
-                })
-        }
-        ProxyChoice::None => false,
-    };
+    let proxy_is_https = proxy_of(config).is_some_and(|proxy| proxy.scheme() == "https");
     config.endpoint.scheme() == "https" || proxy_is_https
 }
 
-/// Whether a URL names this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+/// The proxy on the way to the endpoint that a flag or the environment names. One that the operating
+/// system's settings name is known to the HTTP client alone.
+pub fn proxy_of(config: &Config) -> Option<Url> {
+    let endpoint = &config.endpoint;
+    let variable = |names: [&str; 2]| names.iter().find_map(|name| std::env::var(name).ok());
+    let (proxy, except) = match &config.network.proxy {
+        ProxyChoice::None => return None,
+        ProxyChoice::Url { url, except } => (Some(url.clone()), except.clone()),
+        _ if is_loopback(endpoint) => return None,
+        ProxyChoice::System => (of_environment(endpoint), variable(["NO_PROXY", "no_proxy"])),
+        ProxyChoice::SystemExcept(hosts) => (of_environment(endpoint), Some(hosts.clone())),
+    };
+    let host = endpoint.host_str().unwrap_or_default();
+    proxy.filter(|_| !except.is_some_and(|list| excepted(host, &list)))
+}
+
+/// What the usual variables say about the proxy for a URL.
+fn of_environment(url: &Url) -> Option<Url> {
+    let own = if url.scheme() == "https" {
+        ["HTTPS_PROXY", "https_proxy"]
+    } else {
+        ["HTTP_PROXY", "http_proxy"]
+    };
+    let names = own.into_iter().chain(["ALL_PROXY", "all_proxy"]);
+    let text = names.filter_map(|name| std::env::var(name).ok()).find(|text| !text.is_empty())?;
+    let text = if text.contains("://") { text } else { format!("http://{text}") };
+    Url::parse(&text).ok()
 }
 
 /// Builds the client.
@@ -91,7 +108,15 @@ fn with_proxy(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, 
         ProxyChoice::System => Ok(builder),
         ProxyChoice::SystemExcept(hosts) => {
             let host = config.endpoint.host_str().unwrap_or_default();
-            Ok(if excepted(host, hosts) { builder.no_proxy() } else { builder })
+            Ok(match of_environment(&config.endpoint) {
+                _ if excepted(host, hosts) => builder.no_proxy(),
+                // By itself the client would mind `NO_PROXY`, which the exceptions replace.
+                Some(url) => {
+                    let proxy = Proxy::all(url).map_err(|error| unusable(&error))?;
+                    builder.no_proxy().proxy(proxy)
+                }
+                None => builder,
+            })
         }
         ProxyChoice::Url { url, except } => {
             let proxy = Proxy::all(url.clone()).map_err(|error| unusable(&error))?;
@@ -115,14 +140,21 @@ fn certificates(config: &Config) -> Result<Vec<Certificate>, Error> {
     let mut all = Vec::new();
     for path in &config.network.ca_files {
         let pem = read(path, "certificate file")?;
-        let parsed = Certificate::from_pem_bundle(&pem)
-            .map_err(|error| bad_file(path, "certificate file", &error.to_string()))?;
-        if parsed.is_empty() {
-            return Err(bad_file(path, "certificate file", "it holds no PEM certificate"));
+        let before = all.len();
+        let parsed = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+        all.extend(parsed.filter(is_usable).filter_map(|der| Certificate::from_der(&der).ok()));
+        if all.len() == before {
+            let cause = "it holds no PEM certificate that can be used";
+            return Err(bad_file(path, "certificate file", cause));
         }
-        all.extend(parsed);
     }
     Ok(all)
+}
+
+/// Whether a certificate can stand for an authority. A bundle may hold odd ones too, and one of
+/// them would spoil all connections.
+fn is_usable(certificate: &CertificateDer<'_>) -> bool {
+    RootCertStore::empty().add(certificate.clone().into_owned()).is_ok()
 }
 
 fn with_identity(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, Error> {
@@ -140,7 +172,7 @@ fn no_tls() -> Result<rustls::ClientConfig, Error> {
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))?;
-    Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 
 fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {
@@ -173,19 +205,6 @@ mod tests {
             ("h", "", false),
         ] {
             assert_eq!(excepted(host, list), covered, "{host} in {list}");
-        }
-    }
-
-    #[test]
-    fn loopback_is_recognised_in_every_spelling() {
-        for (url, loopback) in [
-            ("http://localhost:1/", true),
-            ("http://127.8.8.8/", true),
-            ("http://[::1]:9/", true),
-            ("http://localhost.evil.example/", false),
-            ("http://10.0.0.1/", false),
-        ] {
-            assert_eq!(is_loopback(&Url::parse(url).expect("a URL")), loopback, "{url}");
         }
     }
 }

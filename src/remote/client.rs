@@ -10,7 +10,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     body::{Collected, MESSAGE_LIMIT, Outgoing, Sent},
-    build::{build, needs_tls},
+    build::{build, needs_tls, proxy_of},
     event::{End, Refusal},
     redirect::{self, Redirect},
 };
@@ -28,6 +28,8 @@ pub struct Client {
     endpoint: Url,
     headers: HeaderMap,
     timeouts: Timeouts,
+    /// The proxy on the way, to be named when there is no way through.
+    proxy: Option<String>,
 }
 
 /// A [`Client`] that is being made while the first message is read: building TLS takes
@@ -97,6 +99,7 @@ impl Connector {
             endpoint: self.config.endpoint.clone(),
             headers,
             timeouts: self.config.timeouts.clone(),
+            proxy: proxy_of(&self.config).as_ref().map(address),
         })
     }
 }
@@ -164,7 +167,12 @@ impl Client {
         };
         outcome.map_err(|error| {
             let unsent = error.is_connect() || sent.is_some_and(|sent| !sent.get());
-            let text = cause(&error);
+            let text = match &self.proxy {
+                Some(proxy) if error.is_connect() => {
+                    format!("through the proxy {proxy}: {}", cause(&error))
+                }
+                _ => cause(&error),
+            };
             if unsent || was_refused_unprocessed(&error) {
                 End::Unsent(text)
             } else {
@@ -237,6 +245,13 @@ pub fn cause(error: &reqwest::Error) -> String {
         Some(_) => "the HTTP exchange failed".to_owned(),
         None => deepest.to_string(),
     }
+}
+
+/// Where a proxy is, without the user name and the password.
+fn address(proxy: &Url) -> String {
+    let host = proxy.host_str().unwrap_or_default();
+    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}", proxy.scheme())
 }
 
 /// HTTP/2 lets a server say that it never looked at a request (RFC 9113, 6.8 and 8.7).

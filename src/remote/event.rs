@@ -1,6 +1,6 @@
 //! What a transport is asked to do and what it reports; plain data, shared by both transports.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -161,6 +161,26 @@ pub enum GetRoute {
     },
     /// The one stream of HTTP+SSE, whose first event names the URL for sending.
     HttpSse,
+}
+
+/// For the log: a few words, never a body or a URL.
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Accepted(status) => write!(f, "HTTP {status} without content"),
+            End::Stream(end) => match &end.broken {
+                Some(why) => write!(f, "the stream broke: {why}"),
+                None => f.write_str("the stream ended"),
+            },
+            End::Status(refused) => write!(f, "HTTP {}", refused.status),
+            End::Silent(limit) => write!(f, "nothing came for {}s", limit.as_secs_f64()),
+            End::Unsent(why) => write!(f, "not sent: {why}"),
+            End::Broken(why) => write!(f, "broken: {why}"),
+            End::Malformed(why) | End::TooLarge(why) => f.write_str(why),
+            End::Redirected(origin) => write!(f, "a redirect to {origin}"),
+            End::Unusable(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 impl StreamEnd {

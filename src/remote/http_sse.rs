@@ -4,21 +4,21 @@ use std::time::Instant;
 
 use http::{HeaderValue, Method, header};
 use reqwest::Url;
-use tokio::sync::mpsc::Sender;
 
 use super::{
     body::Sent,
     client::{Client, media_type},
     event::{End, Event, Get, Post, Route, StreamEnd},
     redirect,
+    report::Reporter,
     sse::{Events, Sse},
 };
 
 /// Sends one message; its answer comes on the stream, not here (SSE-5).
-pub async fn post(client: &Client, post: Post, sent: Sent, events: &Sender<Event>) {
+pub async fn post(client: &Client, post: Post, sent: Sent, events: &Reporter) {
     let exchange = post.exchange;
     let end = try_post(client, post, sent).await.unwrap_or_else(|end| end);
-    report(events, Event::Ended { exchange, end }).await;
+    events.report(Event::Ended { exchange, end }).await;
 }
 
 async fn try_post(client: &Client, post: Post, sent: Sent) -> Result<End, End> {
@@ -35,16 +35,16 @@ async fn try_post(client: &Client, post: Post, sent: Sent) -> Result<End, End> {
 }
 
 /// Opens the stream.
-pub async fn get(client: &Client, get: Get, events: &Sender<Event>) {
+pub async fn get(client: &Client, get: Get, events: &Reporter) {
     let exchange = get.exchange;
     let end = match try_get(client, &get, events).await {
         Ok(end) => End::Stream(end),
         Err(end) => end,
     };
-    report(events, Event::Ended { exchange, end }).await;
+    events.report(Event::Ended { exchange, end }).await;
 }
 
-async fn try_get(client: &Client, get: &Get, events: &Sender<Event>) -> Result<StreamEnd, End> {
+async fn try_get(client: &Client, get: &Get, events: &Reporter) -> Result<StreamEnd, End> {
     let mut headers = client.headers();
     headers.insert(header::ACCEPT, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
@@ -57,7 +57,7 @@ async fn try_get(client: &Client, get: &Get, events: &Sender<Event>) -> Result<S
             "HTTP {status} with {media} instead of an event stream"
         )));
     }
-    report(events, Event::Opened { exchange, session: None }).await;
+    events.report(Event::Opened { exchange, session: None }).await;
 
     let base = response.url().clone();
     let opened = Instant::now();
@@ -80,15 +80,15 @@ async fn try_get(client: &Client, get: &Get, events: &Sender<Event>) -> Result<S
     Ok(end)
 }
 
-async fn deliver(base: &Url, block: Sse, exchange: u64, events: &Sender<Event>) -> Result<(), End> {
+async fn deliver(base: &Url, block: Sse, exchange: u64, events: &Reporter) -> Result<(), End> {
     let Some(data) = block.data.filter(|data| !data.is_empty()) else { return Ok(()) };
     match block.event.as_deref().unwrap_or_default() {
         "" | "message" => {
-            report(events, Event::Message { exchange, bytes: data.into_bytes().into() }).await;
+            events.report(Event::Message { exchange, bytes: data.into_bytes().into() }).await;
         }
         "endpoint" => {
             let url = resolve(base, &data)?;
-            report(events, Event::Endpoint { exchange, url: url.as_str().into() }).await;
+            events.report(Event::Endpoint { exchange, url: url.as_str().into() }).await;
         }
         _ => {}
     }
@@ -107,11 +107,6 @@ fn resolve(base: &Url, data: &str) -> Result<Url, End> {
     }
     let origin = redirect::origin(&url);
     Err(End::Malformed(format!("an `endpoint` event that points to another origin: {origin}")))
-}
-
-async fn report(events: &Sender<Event>, event: Event) {
-    // The bridge has gone away: so will this task.
-    let _ = events.send(event).await;
 }
 
 #[cfg(test)]

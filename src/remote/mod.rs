@@ -3,15 +3,17 @@
 //! [`client`] makes the connections; [`streamable_http`] and [`http_sse`] are the two transports,
 //! alike in shape: an exchange is started, its [`event`]s come back, and neither retries nor
 //! decides anything. What to make of an end is decided in `bridge`, with the words of
-//! [`refusal`] and the rules of [`backoff`] and [`redirect`].
+//! [`refusal`] and [`hint`] and the rules of [`backoff`] and [`redirect`].
 
 pub mod backoff;
 pub mod body;
 pub mod build;
 pub mod client;
 pub mod event;
+pub mod hint;
 pub mod http_sse;
 pub mod redirect;
 pub mod refusal;
+pub mod report;
 pub mod sse;
 pub mod streamable_http;

@@ -4,12 +4,12 @@
 use std::{sync::Arc, time::Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
-use tokio::sync::mpsc::Sender;
 
 use super::{
     body::Sent,
     client::{Client, media_type},
     event::{End, Event, ExchangeId, Get, GetRoute, Post, Route, StreamEnd},
+    report::Reporter,
     sse::Events,
 };
 
@@ -19,19 +19,14 @@ const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENT_STREAM: &str = "text/event-stream";
 
 /// Sends one message and reports everything that comes back on `events`.
-pub async fn post(client: &Client, post: Post, sent: Sent, events: &Sender<Event>) {
+pub async fn post(client: &Client, post: Post, sent: Sent, events: &Reporter) {
     let exchange = post.exchange;
     if let Err(end) = try_post(client, post, sent, events).await {
-        report(events, Event::Ended { exchange, end }).await;
+        events.report(Event::Ended { exchange, end }).await;
     }
 }
 
-async fn try_post(
-    client: &Client,
-    post: Post,
-    sent: Sent,
-    events: &Sender<Event>,
-) -> Result<(), End> {
+async fn try_post(client: &Client, post: Post, sent: Sent, events: &Reporter) -> Result<(), End> {
     let Route::Streamable { session, version } = &post.route else { return Ok(()) };
     let mut headers = client.headers();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
@@ -48,7 +43,7 @@ async fn try_post(
     let session = session_of(response.headers());
     match media_type(response.headers()).as_str() {
         EVENT_STREAM => {
-            report(events, Event::Opened { exchange, session }).await;
+            events.report(Event::Opened { exchange, session }).await;
             let end = forward(response, exchange, events, client.timeouts().body).await;
             Err(End::Stream(end))
         }
@@ -57,7 +52,7 @@ async fn try_post(
         }
         "application/json" => {
             let bytes = client.read(response).await?;
-            report(events, Event::Answer { exchange, bytes, session }).await;
+            events.report(Event::Answer { exchange, bytes, session }).await;
             Ok(())
         }
         media => {
@@ -75,16 +70,16 @@ async fn try_post(
 }
 
 /// Opens an event stream: the server's own, or the rest of a response stream.
-pub async fn get(client: &Client, get: Get, events: &Sender<Event>) {
+pub async fn get(client: &Client, get: Get, events: &Reporter) {
     let exchange = get.exchange;
     let end = match try_get(client, get, events).await {
         Ok(end) => End::Stream(end),
         Err(end) => end,
     };
-    report(events, Event::Ended { exchange, end }).await;
+    events.report(Event::Ended { exchange, end }).await;
 }
 
-async fn try_get(client: &Client, get: Get, events: &Sender<Event>) -> Result<StreamEnd, End> {
+async fn try_get(client: &Client, get: Get, events: &Reporter) -> Result<StreamEnd, End> {
     let GetRoute::Streamable { session, version } = &get.route else {
         return Ok(StreamEnd::default());
     };
@@ -102,7 +97,7 @@ async fn try_get(client: &Client, get: Get, events: &Sender<Event>) -> Result<St
             "HTTP {status} with {media} instead of an event stream"
         )));
     }
-    report(events, Event::Opened { exchange, session: None }).await;
+    events.report(Event::Opened { exchange, session: None }).await;
     // A stream of the server's own may be silent for hours; dead peers show by TCP and HTTP/2
     // keep-alive.
     Ok(forward(response, exchange, events, None).await)
@@ -118,7 +113,7 @@ pub async fn delete(client: &Client, session: &Arc<str>, version: &Option<Arc<st
 async fn forward(
     response: reqwest::Response,
     exchange: ExchangeId,
-    events: &Sender<Event>,
+    events: &Reporter,
     silence: Option<std::time::Duration>,
 ) -> StreamEnd {
     let opened = Instant::now();
@@ -137,7 +132,7 @@ async fn forward(
         let is_message =
             block.event.as_deref().is_none_or(|name| name.is_empty() || name == "message");
         if let Some(data) = block.data.filter(|data| is_message && !data.is_empty()) {
-            report(events, Event::Message { exchange, bytes: data.into_bytes().into() }).await;
+            events.report(Event::Message { exchange, bytes: data.into_bytes().into() }).await;
         }
     }
     end.lived = opened.elapsed();
@@ -161,9 +156,4 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &Option<Arc<str>>) {
         value.set_sensitive(name == SESSION);
         headers.insert(name, value);
     }
-}
-
-async fn report(events: &Sender<Event>, event: Event) {
-    // The bridge has gone away: so will this task.
-    let _ = events.send(event).await;
 }

@@ -44,12 +44,13 @@ async fn connection(mut stream: TcpStream, payload: &[u8]) -> std::io::Result<()
         let Some((head, length)) = read_request(&mut stream, &mut buffer).await? else {
             return Ok(());
         };
-        match &buffer[..4] {
-            b"POST" => answer(&mut stream, &buffer[head..length], payload).await?,
-            b"GET " => {
-                stream.write_all(EVENTS_HEAD).await?;
-            }
-            _ => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await?,
+        let line = buffer[..head].split(|&byte| byte == b'\r').next().unwrap_or_default();
+        match line {
+            b"POST /mcp HTTP/1.1" => answer(&mut stream, &buffer[head..length], payload).await?,
+            // The server's own stream, which stays silent.
+            b"GET /mcp HTTP/1.1" => stream.write_all(EVENTS_HEAD).await?,
+            b"DELETE /mcp HTTP/1.1" => stream.write_all(EMPTY_HEAD).await?,
+            _ => stream.write_all(MISSING_HEAD).await?,
         }
         buffer.drain(..length);
     }
@@ -57,6 +58,10 @@ async fn connection(mut stream: TcpStream, payload: &[u8]) -> std::io::Result<()
 
 const EVENTS_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\
     transfer-encoding: chunked\r\n\r\n";
+
+const EMPTY_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+
+const MISSING_HEAD: &[u8] = b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
 
 /// Reads until a whole request is in the buffer; where its body begins and ends.
 async fn read_request(

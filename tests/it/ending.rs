@@ -258,7 +258,8 @@ fn orphaned(prepare: impl Fn(&Server, &mut Bridge)) {
     let mut bridge =
         Bridge::to(server.endpoint()).through(&["/bin/sh", "-c", script, "sh"]).spawn();
     prepare(&server, &mut bridge);
-    let pid: i32 = bridge.stderr().trim_start_matches("pid ").trim().parse().expect("a process id");
+    let pid: i32 =
+        bridge.await_stderr('\n').trim_start_matches("pid ").trim().parse().expect("a process id");
     let pid = Pid::from_raw(pid).expect("a process id");
     bridge.child.kill().expect("the shell is there");
     let _ = bridge.child.wait();

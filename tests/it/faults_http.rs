@@ -244,7 +244,7 @@ fn spellings(note: &str, answer: &str) -> Vec<Vec<u8>> {
 #[test]
 fn every_legal_spelling_of_an_event_stream_is_understood_however_it_is_cut_into_chunks() {
     let note = json::notification("notifications/x", r#"{"text":"é😀\u2028"}"#);
-    let queue: Arc<Mutex<Vec<(Vec<u8>, usize)>>> = Arc::default();
+    let queue = Arc::new(Mutex::new(Vec::<(Vec<u8>, usize)>::new()));
     let next = queue.clone();
     let (_server, mut bridge) = answering(move |_, http| {
         let (bytes, size) = lock(&next).pop().expect("one a call");

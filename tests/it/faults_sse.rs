@@ -209,11 +209,19 @@ fn a_bom_before_the_endpoint_event_is_no_part_of_it() {
 
 #[test]
 fn an_event_of_64_megabytes_is_delivered_and_a_larger_one_than_the_limit_is_an_error() {
-    let (server, mut bridge) = answering(|call| {
-        let size = if call.marker() == "big" { 64 } else { 130 };
+    let server = Server::start(Face::Sse);
+    server.on("tools/call", |call| {
+        call.executed();
+        let size = match call.marker().as_str() {
+            "works" => return call.echo(),
+            "big" => 64,
+            _ => 130,
+        };
         let answer = json::result(&call.id(), &format!("\"{}\"", "x".repeat(size << 20)));
         call.message(answer);
     });
+    let mut bridge = Bridge::over(Face::Sse, &server).spawn();
+    bridge.handshake("2024-11-05");
     bridge.call("1", "big");
     assert!(bridge.answer_bytes("1").len() > 64 << 20);
     bridge.call("2", "too-big");

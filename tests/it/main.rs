@@ -3,18 +3,26 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod architecture;
 mod awkward;
 mod bytes;
 mod cli;
+mod descriptors;
 mod ending;
 mod faults_both;
 mod faults_http;
 mod faults_sse;
+mod http2;
 mod local;
+mod memory;
+mod network;
+mod proxies;
+mod secrets;
 mod sse;
 mod startup;
 mod streamable;
 mod support_works;
+mod tls;
 
 mod conformant;
 mod demo;

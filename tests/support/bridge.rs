@@ -163,6 +163,15 @@ impl Bridge {
         String::from_utf8_lossy(&lock(&self.stderr)).into_owned()
     }
 
+    /// What stderr holds once it holds this character.
+    pub fn await_stderr(&self, wanted: char) -> String {
+        let end = Instant::now() + DEADLINE;
+        while !self.stderr().contains(wanted) && Instant::now() < end {
+            thread::sleep(Duration::from_millis(2));
+        }
+        self.stderr()
+    }
+
     /// The next line nobody has asked for, without its newline.
     pub fn next_line(&mut self) -> Vec<u8> {
         self.take_line("a line", |_| true)

@@ -16,8 +16,10 @@ pub struct Request {
     /// Which TCP connection brought it.
     pub connection: usize,
     pub method: String,
-    /// Path and query.
+    /// Path and query, also where a proxy is meant and the whole URL stands in the request.
     pub path: String,
+    /// The origin in such a URL.
+    pub origin: Option<String>,
     /// Names in lower case, in order.
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
@@ -63,7 +65,15 @@ impl Request {
 pub fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
     let first = read_line(reader)?;
     let mut words = first.split(' ');
-    let (method, path) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (method, target) = (words.next()?.to_owned(), words.next()?);
+    let (origin, path) = match target.find("://").map(|at| at + 3) {
+        Some(host) => match target[host..].find('/') {
+            Some(slash) => target.split_at(host + slash),
+            None => (target, "/"),
+        },
+        None => ("", target),
+    };
+    let (origin, path) = ((!origin.is_empty()).then(|| origin.to_owned()), path.to_owned());
     let mut headers = Vec::new();
     loop {
         let line = read_line(reader)?;
@@ -73,7 +83,8 @@ pub fn read_request(reader: &mut BufReader<&TcpStream>) -> Option<Request> {
         headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     let body = read_body(reader, &headers)?;
-    Some(Request { ordinal: 0, connection: 0, method, path, headers, body, at: Instant::now() })
+    let at = Instant::now();
+    Some(Request { ordinal: 0, connection: 0, method, path, origin, headers, body, at })
 }
 
 fn read_line(reader: &mut impl BufRead) -> Option<String> {

@@ -5,10 +5,13 @@
 pub mod bridge;
 pub mod cut;
 pub mod http;
+pub mod http2;
 pub mod json;
 pub mod net;
 pub mod remote;
 pub mod server;
+pub mod tls;
+pub mod tunnel;
 
 use std::time::Duration;
 

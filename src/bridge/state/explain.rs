@@ -3,7 +3,7 @@
 use super::{State, Transport};
 use crate::{
     error::{Error, Kind},
-    remote::{event::End, refusal},
+    remote::{event::End, hint, refusal},
 };
 
 impl State {
@@ -68,14 +68,5 @@ pub(super) fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -
 
 /// Adds what to try, by what the network said.
 pub(super) fn with_network_hint(error: Error, cause: &str) -> Error {
-    let cause = cause.to_ascii_lowercase();
-    if cause.contains("certificate") || cause.contains("unknownissuer") {
-        return error.hint("if a company proxy or a private authority signs the certificate, pass `--ca-file FILE`");
-    }
-    if cause.contains("dns") || cause.contains("lookup") || cause.contains("resolve") {
-        return error.hint(
-            "check the host name and the network; behind a company proxy, pass `--proxy URL`",
-        );
-    }
-    error.hint("check that the server is running and the network is up")
+    error.hint(hint::of_network(cause))
 }

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    Action, Held, OWN_ID, Purpose, State, Timer, Transport,
+    Action, Held, Purpose, State, Timer, Transport,
     explain::{is_passing, with_all_attempts},
     local::Local,
     startup::Provisional,
 };
 use crate::{
-    bridge::policy::List,
+    bridge::{Millis, policy::List},
     config::Strategy,
     error::{Error, Kind},
     message::{Message, one_line},
@@ -24,6 +24,10 @@ use crate::{
 
 /// How long `notifications/initialized` may take to be accepted before the rest goes on.
 const BARRIER: u64 = 10_000;
+
+/// How long a remote that has accepted the connection may take to answer `initialize` before a new
+/// attempt is made; a server that is started on demand may need most of it.
+const HANDSHAKE: Millis = 60_000;
 
 /// How long after a refusal the next try is made, where the client was told to wait.
 const REFUSED_WAIT: u64 = 30_000;
@@ -203,6 +207,7 @@ impl State {
 
     fn open_with(&mut self, transport: Transport) {
         self.connection.transport = transport;
+        self.after(self.handshake_limit(), Timer::Handshake(self.connection.generation));
         match transport {
             Transport::StreamableHttp => self.send_initialize(),
             Transport::HttpSse => {
@@ -219,11 +224,12 @@ impl State {
     /// Sends `initialize`: the client's own bytes the first time, under an id of ours later.
     fn send_initialize(&mut self) {
         let number = self.unique();
+        let ours = self.own_id(number);
         let Some(message) = self.local.initialize.clone() else { return };
         let Link::Opening(opening) = &mut self.link else { return };
         let is_first = opening.attempt == 0 && !opening.is_recovery;
         let own = message.id().filter(|_| is_first).map(str::to_owned);
-        opening.id = own.unwrap_or_else(|| format!("\"{OWN_ID}{number}\""));
+        opening.id = own.unwrap_or(ours);
         let body = if is_first { message.bytes().clone() } else { message.with_id(&opening.id) };
         self.send(Purpose::Initialize, body, false, None);
     }
@@ -236,9 +242,6 @@ impl State {
         let is_first = self.connection.url.replace(url).is_none();
         if matches!(self.link, Link::Opening(_)) && is_first {
             self.send_initialize();
-            if let Some(wait) = self.settings.answer_wait {
-                self.after(wait, Timer::Handshake(self.connection.generation));
-            }
         }
     }
 
@@ -318,6 +321,10 @@ impl State {
             return;
         }
         let error = self.explain(&self.connect_attempt(), &end);
+        if matches!(end, End::Unusable(_)) {
+            // A key store may be unlocked, or a file put in order, before the next try.
+            self.act(Action::Renew);
+        }
         let transport = self.connection.transport;
         let Link::Opening(opening) = &mut self.link else { return };
         opening.failures.push((transport, error.clone()));
@@ -347,6 +354,7 @@ impl State {
         };
         let wait = CONNECT.delay(opening.attempt, self.now.random);
         opening.attempt += 1;
+        tracing::debug!("not connected, trying again later: {error}");
         opening.last = Some(error.clone());
         self.link = Link::Waiting(opening, error);
         self.forget_connection();
@@ -429,12 +437,16 @@ impl State {
         }
     }
 
-    /// HTTP+SSE: `initialize` was accepted, but its answer does not come on the stream.
+    /// The remote has had its time to answer `initialize`.
     pub(super) fn on_handshake_due(&mut self, generation: u32) {
         if generation == self.connection.generation && matches!(self.link, Link::Opening(_)) {
-            let limit = Duration::from_millis(self.settings.answer_wait.unwrap_or_default());
-            self.on_handshake_ended(&Purpose::Stream, End::Silent(limit));
+            let end = End::Silent(Duration::from_millis(self.handshake_limit()));
+            self.on_handshake_ended(&Purpose::Initialize, end);
         }
+    }
+
+    fn handshake_limit(&self) -> Millis {
+        self.settings.answer_wait.map_or(HANDSHAKE, |wait| wait.min(HANDSHAKE))
     }
 
     /// Sends what is held, in its order, up to the confirmation that nothing may overtake.

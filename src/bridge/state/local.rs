@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tracing::debug;
 
-use super::{Action, Held, OWN_ID, OneWay, State};
+use super::{Action, Held, OneWay, State};
 use crate::{
     bridge::{
         pending::{Batch, Request, Stage},
@@ -74,6 +74,7 @@ impl State {
     }
 
     fn on_message(&mut self, message: Message, batch: Option<u64>) {
+        debug!("the client says {}", message.summary());
         match message.kind() {
             message::Kind::Request if !message.id().is_some_and(is_request_id) => {
                 let error = Error::new(Kind::InvalidRequest, "the id must be a string or a number");
@@ -133,12 +134,11 @@ impl State {
             Method::List(_) => message.param("cursor").map(|cursor| unquote(cursor).into_owned()),
             _ => None,
         };
-        let remote_id = self.id_for_remote(&message);
         let key = self.requests.insert(Request {
             message,
             method,
             stage: Stage::Held,
-            remote_id,
+            remote_id: None,
             repeats: 0,
             deadline: None,
             since: self.now.mono,
@@ -150,13 +150,6 @@ impl State {
         } else {
             self.hold(key);
         }
-    }
-
-    /// The id a request is sent under, where that is not its own: one that looks like the bridge's
-    /// own, as those of a bridge before this one do, could be taken for one of them.
-    pub(super) fn id_for_remote(&mut self, message: &Message) -> Option<String> {
-        let is_like_own = message.id().map(unquote).is_some_and(|id| id.starts_with(OWN_ID));
-        is_like_own.then(|| format!("\"{OWN_ID}{}\"", self.unique()))
     }
 
     /// What a later session must be told again.
@@ -243,6 +236,8 @@ impl State {
         if is_current {
             self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
         }
+        // A server may leave the stream of what it was told to drop open for ever.
+        exchange.into_iter().for_each(|exchange| self.linger(exchange));
     }
 
     /// The local client answers a request of the remote.

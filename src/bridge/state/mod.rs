@@ -215,6 +215,7 @@ enum Timer {
 #[derive(Debug)]
 pub struct State {
     settings: Settings,
+    token: u32,
     now: Now,
     actions: Vec<Action>,
     timers: BTreeMap<(Millis, u64), Timer>,
@@ -253,6 +254,7 @@ impl State {
     pub fn new(settings: Settings, now: Now) -> Self {
         State {
             settings,
+            token: (now.random * f64::from(u32::MAX)) as u32,
             now,
             actions: Vec::new(),
             timers: BTreeMap::new(),
@@ -405,11 +407,23 @@ impl State {
         self.act(Action::Exit);
     }
 
+    /// The id, as a JSON token, of a request that the bridge makes up or repeats. No other program
+    /// makes up the same, not even another bridge behind this one.
+    fn own_id(&self, number: u64) -> String {
+        format!("\"{OWN_ID}{:08x}-{number}\"", self.token)
+    }
+
+    /// The number in such an id, where it is one of this bridge's.
+    fn own_number(&self, id: &str) -> Option<u64> {
+        let (token, number) = id.strip_prefix(OWN_ID)?.split_once('-')?;
+        (token == format!("{:08x}", self.token)).then(|| number.parse().ok())?
+    }
+
     /// A request of the bridge's own.
     fn ask(&mut self, own: Own, method: &str, params: &str) {
         let number = self.unique();
-        let body =
-            format!(r#"{{"jsonrpc":"2.0","id":"{OWN_ID}{number}","method":"{method}"{params}}}"#);
+        let id = self.own_id(number);
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"{params}}}"#);
         self.own.push((number, own));
         self.send(Purpose::Own(number), body.into(), Method::of(method).wants_compression(), None);
     }
@@ -417,7 +431,7 @@ impl State {
     /// A message of the local client's, under a fresh id, sent by the bridge.
     fn ask_again(&mut self, own: Own, message: &Message) {
         let number = self.unique();
-        let body = message.with_id(&format!("\"{OWN_ID}{number}\""));
+        let body = message.with_id(&self.own_id(number));
         self.own.push((number, own));
         self.send(Purpose::Own(number), body, false, None);
     }

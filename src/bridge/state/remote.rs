@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tracing::debug;
 
-use super::{Action, OWN_ID, OneWay, Own, Purpose, State, Timer};
+use super::{Action, OneWay, Own, Purpose, State, Timer};
 use crate::{
     bridge::pending::{Inbound, Key},
     error::{Error, Kind},
@@ -97,7 +97,11 @@ impl State {
         bytes: Bytes,
         carrier: Carrier,
     ) {
-        match Message::parse(bytes) {
+        let parsed = Message::parse(bytes);
+        if let Ok(message) = &parsed {
+            debug!("the remote says {}", message.summary());
+        }
+        match parsed {
             Ok(message) => match message.kind() {
                 message::Kind::Response => self.on_response(purpose, &message, carrier.session()),
                 message::Kind::Request => self.on_inbound(message, generation),
@@ -132,7 +136,7 @@ impl State {
             return self.on_handshake_answer(answer, session);
         }
         let id = answer.id().map(unquote).unwrap_or_default();
-        if let Some(number) = id.strip_prefix(OWN_ID).and_then(|number| number.parse().ok())
+        if let Some(number) = self.own_number(&id)
             && self.take_own(number, Some(answer))
         {
             return;
@@ -173,8 +177,14 @@ impl State {
         }
         let remote_id = message.id().unwrap_or("null").to_owned();
         let clashes = self.inbounds.has_local(&remote_id);
-        let local_id =
-            if clashes { format!("\"{OWN_ID}{}\"", self.unique()) } else { remote_id.clone() };
+        let local_id = if clashes {
+            {
+                let number = self.unique();
+                self.own_id(number)
+            }
+        } else {
+            remote_id.clone()
+        };
         let bytes = if clashes { message.with_id(&local_id) } else { message.bytes().clone() };
         self.inbounds.insert(Inbound { local_id, remote_id, generation });
         self.act(Action::Write(one_line(bytes)));

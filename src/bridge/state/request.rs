@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Action, Held, Millis, OWN_ID, OneWay, Purpose, State, Timer, Transport};
+use super::{Action, Held, Millis, OneWay, Purpose, State, Timer, Transport};
 use crate::{
     bridge::{
         pending::{Key, MAX_REPEATS, MAX_SESSIONS, Request, Resume, Stage},
@@ -122,14 +122,13 @@ impl State {
 
     fn on_refused(&mut self, key: Key, refused: &Refusal, generation: u32) {
         let Some(request) = self.requests.get(key) else { return };
-        let (repeats, method, message) = (request.repeats, request.method, request.message.clone());
+        let (repeats, method) = (request.repeats, request.method);
         let had_session = self.connection.generation != generation || self.connection.has_session();
         if refusal::is_session_loss(refused, had_session) && repeats < MAX_SESSIONS {
             // The remote did not look at it: it is sent again, as it is, in the next session.
-            let remote_id = self.id_for_remote(&message);
             if let Some(request) = self.requests.get_mut(key) {
                 request.repeats += 1;
-                request.remote_id = remote_id;
+                request.remote_id = None;
                 request.stage = Stage::Delayed;
             }
             self.lose_session(generation, "the session ended on the server");
@@ -181,9 +180,10 @@ impl State {
     /// Sends a request again after a wait; within a session an id is never used twice (1125:base).
     fn repeat_after(&mut self, key: Key, wait: Duration) {
         let number = self.unique();
+        let id = self.own_id(number);
         let Some(request) = self.requests.get_mut(key) else { return };
         request.repeats += 1;
-        request.remote_id = Some(format!("\"{OWN_ID}{number}\""));
+        request.remote_id = Some(id);
         request.stage = Stage::Delayed;
         self.after_wait(wait, Timer::Resend(key));
     }
