@@ -305,6 +305,30 @@ impl Chaos {
         );
     }
 
+    /// The remote is gone for good: nobody may wait for it for ever.
+    fn exhaust(&mut self) {
+        for _ in 0..150 {
+            let mut live: Vec<ExchangeId> = self.bench.live.iter().copied().collect();
+            live.sort_unstable();
+            for exchange in live {
+                if self.bench.live.contains(&exchange) {
+                    let is_stream = self.bench.gets.iter().any(|get| get.exchange == exchange);
+                    self.bench.end(exchange, if is_stream { cut(None) } else { broken() });
+                    self.look();
+                }
+            }
+            self.pass(3000);
+        }
+        self.assert_answered();
+    }
+
+    fn assert_answered(&self) {
+        for (id, is_cancelled) in &self.said {
+            let times = self.answered.get(id).copied().unwrap_or_default();
+            assert!(times == 1 || *is_cancelled, "{id} has {times} answers");
+        }
+    }
+
     fn finish(&mut self, by_signal: bool) {
         if by_signal {
             self.bench.input(Input::Stop);
@@ -315,10 +339,7 @@ impl Chaos {
         }
         self.look();
         assert!(self.bench.exited, "no end");
-        for (id, is_cancelled) in &self.said {
-            let times = self.answered.get(id).copied().unwrap_or_default();
-            assert!(times == 1 || *is_cancelled, "{id} has {times} answers");
-        }
+        self.assert_answered();
     }
 }
 
@@ -340,11 +361,15 @@ proptest! {
         ping_interval in proptest::option::of(5000u64..40_000),
         steps in proptest::collection::vec(any::<Step>(), 1..250),
         by_signal in any::<bool>(),
+        is_exhausted in any::<bool>(),
     ) {
         let mut chaos = Chaos::new(strategy, ping_interval);
         chaos.step((0, 0, 0));
         for step in steps {
             chaos.step(step);
+        }
+        if is_exhausted {
+            chaos.exhaust();
         }
         chaos.finish(by_signal);
     }
