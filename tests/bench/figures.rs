@@ -14,7 +14,7 @@ use crate::{
     plain::Plain,
     server::NOTIFICATIONS,
     subject::{SMALL, Subject},
-    table::{Bound, Report, Row, Unit},
+    table::{Bound, Report, Row, Unit, median},
 };
 
 /// How much is measured.
@@ -32,10 +32,10 @@ impl Effort {
     /// For figures to rely on.
     pub const FULL: Self = Effort {
         starts: 40,
-        rounds: 7,
-        calls: 4_000,
-        flight: 20_000,
-        large: 6,
+        rounds: 15,
+        calls: 2_000,
+        flight: 8_000,
+        large: 4,
         growth: 100_000,
         idle: Duration::from_secs(5),
     };
@@ -78,6 +78,7 @@ struct Round {
     progress: f64,
     cpu: Option<f64>,
     idle: Option<f64>,
+    private: Option<f64>,
     peak: Option<f64>,
 }
 
@@ -133,18 +134,24 @@ fn round(subject: &mut dyn Subject, effort: &Effort) -> Round {
     let mut times = seconds(&subject.one_by_one(SMALL, effort.calls));
     let after = machine::cpu(subject.pid());
     times.sort_by(f64::total_cmp);
-    let idle = machine::resident(subject.pid());
+    let (idle, private) = (machine::resident(subject.pid()), machine::private(subject.pid()));
     Round {
         p50: times[times.len() / 2],
         p99: times[times.len() * 99 / 100],
         cpu: after.zip(before).map(|(a, b)| (a - b).as_secs_f64() / effort.calls as f64),
         idle,
+        private,
         rate: effort.flight as f64 / subject.in_flight(effort.flight).as_secs_f64(),
-        progress: median(seconds(&subject.one_by_one("progress", effort.large))),
-        medium: median(seconds(&subject.one_by_one("1 MB", effort.large * 3))),
-        large: median(seconds(&subject.one_by_one("16 MB", effort.large))),
+        progress: typical(subject, "progress", effort.large),
+        medium: typical(subject, "1 MB", effort.large * 3),
+        large: typical(subject, "16 MB", effort.large),
         peak: machine::peak(subject.pid()),
     }
+}
+
+/// The median time of so many calls of a tool.
+fn typical(subject: &mut dyn Subject, tool: &str, calls: usize) -> f64 {
+    median(seconds(&subject.one_by_one(tool, calls))).unwrap_or(f64::NAN)
 }
 
 /// What shows only after many calls, and when nothing happens.
@@ -164,67 +171,48 @@ fn endure(measured: &mut Measured, subject: &mut dyn Subject, effort: &Effort) {
     measured.idle_cpu = after.zip(before).map(|(a, b)| (a - b).as_secs_f64());
 }
 
+/// A figure of one subject, once for each time it was taken.
+type Figure<'a> = &'a dyn Fn(&Measured) -> Vec<f64>;
+
 fn rows(
     floor: &Measured,
     ours: &Measured,
     theirs: Option<&Measured>,
     size: Option<f64>,
 ) -> Vec<Row> {
-    let compared = |name, unit, bound, figure: &dyn Fn(&Measured) -> Option<f64>| Row {
-        name,
-        unit,
-        bound,
-        floor: figure(floor),
-        ours: figure(ours),
-        theirs: theirs.and_then(figure),
+    use {Bound::*, Unit::*};
+    let row = |name, unit, bound, figure: Figure<'_>| {
+        let theirs = theirs.map(figure).unwrap_or_default();
+        Row::new(name, unit, bound, [figure(floor), figure(ours), theirs])
     };
-    let alone = |name, unit, bound, figure: &dyn Fn(&Measured) -> Option<f64>| Row {
-        floor: None,
-        ..compared(name, unit, bound, figure)
+    let alone = |name, unit, bound, figure: Figure<'_>| {
+        let theirs = theirs.map(figure).unwrap_or_default();
+        Row::new(name, unit, bound, [vec![], figure(ours), theirs])
     };
     let progress = format!("{NOTIFICATIONS} progress notifications");
     let above = |round: &Round| Some((round.peak? - round.idle?) / PAYLOAD);
     vec![
-        compared("start-up".into(), Unit::Time, Bound::Ratio(1.3), &|all| {
-            Some(median(all.starts.clone()))
-        }),
-        compared("one by one, p50".into(), Unit::Time, Bound::Ratio(1.5), &|all| {
-            all.over(|r| Some(r.p50))
-        }),
-        compared("one by one, p99".into(), Unit::Time, Bound::None, &|all| {
-            all.over(|r| Some(r.p99))
-        }),
-        compared("64 in flight".into(), Unit::Rate, Bound::AtLeast(0.5), &|all| {
-            all.over(|r| Some(r.rate))
-        }),
-        compared("1 MB result".into(), Unit::Time, Bound::None, &|all| {
-            all.over(|r| Some(r.medium))
-        }),
-        compared("16 MB result".into(), Unit::Time, Bound::Ratio(1.5), &|all| {
-            all.over(|r| Some(r.large))
-        }),
-        compared(progress, Unit::Time, Bound::None, &|all| all.over(|r| Some(r.progress))),
-        compared("CPU per small call".into(), Unit::Time, Bound::Ratio(1.5), &|all| {
-            all.over(|r| r.cpu)
-        }),
-        alone("idle memory".into(), Unit::Bytes, Bound::Most(6e6), &|all| all.over(|r| r.idle)),
-        alone("peak above idle / 16 MB".into(), Unit::Times, Bound::Most(3.0), &|all| {
-            all.over(above)
-        }),
-        alone("growth over many calls".into(), Unit::Bytes, Bound::Most(512e3), &|all| all.growth),
-        alone("CPU while idle".into(), Unit::Time, Bound::Most(0.001), &|all| all.idle_cpu),
-        Row {
-            theirs: None,
-            ..alone("executable".into(), Unit::Bytes, Bound::Most(7e6), &|_| size)
-        },
+        row("start-up", Time, Ratio(1.3), &|all| all.starts.clone()),
+        row("one by one, p50", Time, Ratio(1.5), &|all| all.each(|r| Some(r.p50))),
+        row("one by one, p99", Time, None, &|all| all.each(|r| Some(r.p99))),
+        row("64 in flight", Rate, AtLeast(0.5), &|all| all.each(|r| Some(r.rate))),
+        row("1 MB result", Time, None, &|all| all.each(|r| Some(r.medium))),
+        row("16 MB result", Time, Ratio(1.5), &|all| all.each(|r| Some(r.large))),
+        row(&progress, Time, None, &|all| all.each(|r| Some(r.progress))),
+        row("CPU per small call", Time, Ratio(1.5), &|all| all.each(|r| r.cpu)),
+        alone("idle memory", Bytes, Most(6e6), &|all| all.each(|r| r.idle)),
+        alone("  of that not file pages", Bytes, None, &|all| all.each(|r| r.private)),
+        alone("peak above idle / 16 MB", Times, Most(3.0), &|all| all.each(above)),
+        alone("growth over many calls", Bytes, Most(512e3), &|all| Vec::from_iter(all.growth)),
+        alone("CPU while idle", Time, Most(0.001), &|all| Vec::from_iter(all.idle_cpu)),
+        Row::new("executable", Bytes, Most(7e6), [vec![], Vec::from_iter(size), vec![]]),
     ]
 }
 
 impl Measured {
-    /// The median of a figure over the rounds.
-    fn over(&self, figure: impl Fn(&Round) -> Option<f64>) -> Option<f64> {
-        let all: Option<Vec<f64>> = self.rounds.iter().map(figure).collect();
-        all.map(median)
+    /// A figure in each round; none where the system does not tell it.
+    fn each(&self, figure: impl Fn(&Round) -> Option<f64>) -> Vec<f64> {
+        self.rounds.iter().filter_map(figure).collect()
     }
 }
 
@@ -234,11 +222,6 @@ fn temporary() -> tempfile::TempDir {
 
 fn seconds(times: &[Duration]) -> Vec<f64> {
     times.iter().map(Duration::as_secs_f64).collect()
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 /// The bridge as built for this bench, or the words of `BRIDGE_UNDER_TEST`.

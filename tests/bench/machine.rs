@@ -7,6 +7,12 @@ pub fn resident(pid: u32) -> Option<f64> {
     status(pid, "VmRSS:")
 }
 
+/// The part of it that is the process's own: heap and stack, not pages of the executable, which
+/// all processes share and the system may drop.
+pub fn private(pid: u32) -> Option<f64> {
+    status(pid, "RssAnon:")
+}
+
 /// The most memory that was ever resident, in bytes.
 pub fn peak(pid: u32) -> Option<f64> {
     status(pid, "VmHWM:")

@@ -30,25 +30,39 @@ pub enum Bound {
 
 /// One figure of all subjects; `None` where it does not apply or the system does not tell.
 pub struct Row {
-    pub name: String,
-    pub unit: Unit,
-    pub bound: Bound,
-    pub floor: Option<f64>,
-    pub ours: Option<f64>,
-    pub theirs: Option<f64>,
+    name: String,
+    unit: Unit,
+    bound: Bound,
+    floor: Option<f64>,
+    ours: Option<f64>,
+    theirs: Option<f64>,
+    ratio: Option<f64>,
 }
 
 impl Row {
-    fn ratio(&self) -> Option<f64> {
-        Some(self.ours? / self.floor?)
+    /// A row from the figures of the floor, the bridge and mcp-remote in all rounds.
+    ///
+    /// The ratio is the median of the rounds' own ratios: what was taken within the same second
+    /// can be compared, even where the machine runs at another speed a moment later.
+    pub fn new(name: &str, unit: Unit, bound: Bound, [floor, ours, theirs]: [Vec<f64>; 3]) -> Self {
+        let ratios = ours.iter().zip(&floor).map(|(ours, floor)| ours / floor).collect();
+        Row {
+            name: name.to_owned(),
+            unit,
+            bound,
+            ratio: median(ratios),
+            floor: median(floor),
+            ours: median(ours),
+            theirs: median(theirs),
+        }
     }
 
     /// Whether the bound is kept, where there is one and it could be measured.
     fn keeps(&self) -> Option<bool> {
         match self.bound {
             Bound::None => None,
-            Bound::Ratio(most) => self.ratio().map(|ratio| ratio <= most),
-            Bound::AtLeast(least) => self.ratio().map(|ratio| ratio >= least),
+            Bound::Ratio(most) => self.ratio.map(|ratio| ratio <= most),
+            Bound::AtLeast(least) => self.ratio.map(|ratio| ratio >= least),
             Bound::Most(most) => self.ours.map(|ours| ours <= most),
         }
     }
@@ -96,7 +110,7 @@ impl Report {
         let mut text = format!("{cores} cores, {}\n\n", std::env::consts::OS);
         line(&mut text, ["", "plain client", "bridge", "ratio", "bound", "", "mcp-remote"]);
         for row in &self.rows {
-            let ratio = row.ratio().map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
+            let ratio = row.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
             let floor = row.floor.map(|floor| row.unit.text(Some(floor))).unwrap_or_default();
             let verdict = match row.keeps() {
                 Some(true) => "ok",
@@ -115,6 +129,12 @@ impl Report {
         }
         text
     }
+}
+
+/// The middle value, if there is any.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 fn line(text: &mut String, [name, floor, ours, ratio, bound, verdict, theirs]: [&str; 7]) {

@@ -7,6 +7,7 @@ mod inbound;
 mod listen;
 mod liveness;
 mod provisional;
+mod random;
 mod refusals;
 mod sessions;
 mod streams;
