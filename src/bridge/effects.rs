@@ -25,9 +25,9 @@ use crate::{
     },
 };
 
-/// How long a request that was just sent may travel before its cancellation follows it, on what is
-/// most likely another connection.
-const CANCEL_GAP: Duration = Duration::from_millis(50);
+/// How long a request that was just sent and has no answer yet may travel before its cancellation
+/// follows it, on what is most likely another connection. Nobody waits for a cancellation.
+const CANCEL_GAP: Duration = Duration::from_millis(100);
 
 /// How long ending the session may take when the process ends.
 const DELETE_LIMIT: Duration = Duration::from_millis(500);
@@ -118,7 +118,7 @@ impl Effects {
         let (connector, events) = (self.connector.clone(), self.events.clone());
         let task = tokio::spawn(async move {
             if let Some((task, sent)) = before {
-                has_left(&task, &sent).await;
+                has_arrived(&task, &sent).await;
             }
             let Some(client) = ready(&connector, exchange, &events).await else { return };
             match post.route {
@@ -214,10 +214,14 @@ async fn ready<'c>(
     }
 }
 
-/// Waits until the request of another exchange has left this machine, or will not any more.
-async fn has_left(task: &AbortHandle, sent: &Sent) {
-    while !sent.get() && !task.is_finished() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+/// Waits until the request of another exchange has surely arrived, or never will.
+async fn has_arrived(task: &AbortHandle, sent: &Sent) {
+    let mut travelled = Duration::ZERO;
+    let step = Duration::from_millis(5);
+    while travelled < CANCEL_GAP && !sent.is_answered() && !task.is_finished() {
+        tokio::time::sleep(step).await;
+        if sent.get() {
+            travelled += step;
+        }
     }
-    tokio::time::sleep(CANCEL_GAP).await;
 }

@@ -5,7 +5,7 @@ use std::{
     pin::Pin,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU8, Ordering},
     },
     task::{Context, Poll},
 };
@@ -16,15 +16,28 @@ use http_body::{Body, Frame, SizeHint};
 /// The largest JSON body, event or line, in bytes.
 pub const MESSAGE_LIMIT: usize = 128 * 1024 * 1024;
 
-/// Whether a request's body was handed to the connection. Until then, nothing of the request can
-/// have reached the remote.
+/// How far a request is.
 #[derive(Debug, Clone, Default)]
-pub struct Sent(Arc<AtomicBool>);
+pub struct Sent(Arc<AtomicU8>);
+
+const SENT: u8 = 1;
+const ANSWERED: u8 = 2;
 
 impl Sent {
-    /// Whether it was.
+    /// Whether its body was handed to the connection. Until then, nothing of the request can have
+    /// reached the remote.
     pub fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed) >= SENT
+    }
+
+    /// Whether the remote has begun to answer, and so has the request.
+    pub fn is_answered(&self) -> bool {
+        self.0.load(Ordering::Relaxed) >= ANSWERED
+    }
+
+    /// Takes note that the remote has begun to answer.
+    pub fn note_answer(&self) {
+        self.0.store(ANSWERED, Ordering::Relaxed);
     }
 }
 
@@ -49,7 +62,7 @@ impl Body for Outgoing {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.sent.0.store(true, Ordering::Relaxed);
+        self.sent.0.fetch_max(SENT, Ordering::Relaxed);
         Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
     }
 

@@ -165,6 +165,9 @@ impl Client {
                 Err(_) => return Err(End::Silent(limit)),
             },
         };
+        if let (Ok(_), Some(sent)) = (&outcome, sent) {
+            sent.note_answer();
+        }
         outcome.map_err(|error| {
             let unsent = error.is_connect() || sent.is_some_and(|sent| !sent.get());
             let text = match &self.proxy {
