@@ -27,7 +27,7 @@ use crate::{
 
 /// How long a request that was just sent may travel before its cancellation follows it, on what is
 /// most likely another connection.
-const CANCEL_GAP: Duration = Duration::from_millis(15);
+const CANCEL_GAP: Duration = Duration::from_millis(50);
 
 /// How long ending the session may take when the process ends.
 const DELETE_LIMIT: Duration = Duration::from_millis(500);

@@ -18,6 +18,9 @@ pub const CONNECT: Backoff =
 /// Between attempts to open an event stream again.
 pub const STREAM: Backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(30) };
 
+/// What a server that asks for no wait at all gets.
+const LEAST: Duration = Duration::from_millis(100);
+
 impl Backoff {
     /// The wait before attempt `attempt` (the first repetition is 0), shortened by up to a quarter
     /// as `random`, in 0..1, says.
@@ -33,9 +36,8 @@ impl Backoff {
             None => self.delay(attempt, random),
             Some(retry) => {
                 let cap = self.cap.max(retry);
-                let grown =
-                    retry.max(Duration::from_millis(1)).saturating_mul(1 << attempt.min(16));
-                grown.min(cap).mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0)).max(retry)
+                let grown = retry.max(LEAST).saturating_mul(1 << attempt.min(16));
+                grown.min(cap).mul_f64(1.0 - 0.25 * random.clamp(0.0, 1.0)).max(retry.max(LEAST))
             }
         }
     }
@@ -66,7 +68,8 @@ mod tests {
     fn a_servers_retry_is_kept_and_never_cut_short() {
         for (retry, attempt, random, expected) in [
             (Some(MS(500)), 0, 1.0, MS(500)),
-            (Some(MS(0)), 0, 0.0, MS(1)),
+            (Some(MS(0)), 0, 0.0, MS(100)),
+            (Some(MS(0)), 3, 0.0, MS(800)),
             (Some(MS(500)), 1, 0.0, MS(1000)),
             (Some(MS(60_000)), 3, 1.0, MS(60_000)),
             (None, 0, 0.0, MS(1000)),

@@ -89,6 +89,8 @@ pub struct StreamEnd {
     pub retry: Option<Duration>,
     /// Whether any event, even an empty one, was read.
     pub events: bool,
+    /// Whether any of them held a message.
+    pub messages: bool,
     /// How long the stream was open.
     pub lived: Duration,
 }

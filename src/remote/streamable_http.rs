@@ -132,6 +132,7 @@ async fn forward(
         let is_message =
             block.event.as_deref().is_none_or(|name| name.is_empty() || name == "message");
         if let Some(data) = block.data.filter(|data| is_message && !data.is_empty()) {
+            end.messages = true;
             events.report(Event::Message { exchange, bytes: data.into_bytes().into() }).await;
         }
     }

@@ -17,6 +17,7 @@ impl State {
     /// hidden tools, and line breaks.
     pub(super) fn deliver(&mut self, key: Key, answer: &Message) {
         let Some(request) = self.requests.remove(key) else { return };
+        self.served = true;
         let bytes = if answer.id() == Some(request.id()) {
             answer.bytes().clone()
         } else {

@@ -265,6 +265,7 @@ impl State {
         self.remember_transport();
         self.heard = self.now.mono;
         self.opened = self.now.mono;
+        self.served = false;
         self.schedule_ping();
         if opening.is_recovery {
             return self.replay();

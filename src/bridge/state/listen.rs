@@ -58,7 +58,7 @@ fn after(end: &End, was_open: bool, has_session: bool) -> Next {
         End::Stream(end) if end.broken.is_none() && !end.events && end.lived < EMPTY => {
             Next::Absent
         }
-        End::Stream(end) => Next::Reopen { delivered: end.events },
+        End::Stream(end) => Next::Reopen { delivered: end.messages },
         End::Status(refused) if was_open && refusal::is_session_loss(refused, has_session) => {
             Next::SessionLost
         }
@@ -152,6 +152,7 @@ mod tests {
         End::Stream(StreamEnd {
             broken: broken.then(|| "reset".to_owned()),
             events,
+            messages: events,
             lived: Duration::from_secs(lived),
             ..StreamEnd::default()
         })

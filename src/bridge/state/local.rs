@@ -218,6 +218,7 @@ impl State {
         let current = self.connection.generation;
         let (exchange, is_current) = match request.stage {
             Stage::Sent(exchange) => {
+                // A server may leave the stream of what it was told to drop open for ever.
                 self.linger(exchange);
                 // Without its exchange it is accepted over HTTP+SSE, on the stream there is.
                 let begun = self.exchanges.get(&exchange).map(|(_, generation)| *generation);
@@ -236,8 +237,6 @@ impl State {
         if is_current {
             self.send_one_way(OneWay { bytes, is_answer: false, tries: 0 }, exchange);
         }
-        // A server may leave the stream of what it was told to drop open for ever.
-        exchange.into_iter().for_each(|exchange| self.linger(exchange));
     }
 
     /// The local client answers a request of the remote.

@@ -235,6 +235,8 @@ pub struct State {
     heard: Millis,
     opened: Millis,
     short_sessions: u32,
+    /// Whether the session has brought the client anything.
+    served: bool,
     unanswered_pings: u8,
     deadline_at: Option<Millis>,
     closing: bool,
@@ -274,6 +276,7 @@ impl State {
             heard: now.mono,
             opened: now.mono,
             short_sessions: 0,
+            served: false,
             unanswered_pings: 0,
             deadline_at: None,
             closing: false,

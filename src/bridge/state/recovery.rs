@@ -39,7 +39,12 @@ impl State {
         let opening =
             Opening { is_recovery, attempt: u32::from(!is_recovery), ..Opening::default() };
         let lived = self.now.mono.saturating_sub(self.opened);
-        self.short_sessions = if lived < SETTLED { self.short_sessions + 1 } else { 0 };
+        self.short_sessions = match (lived < SETTLED, self.served) {
+            (false, _) => 0,
+            // What brings something is worth having at once; the wait only does not grow.
+            (true, true) => (self.short_sessions + 1).min(2),
+            (true, false) => self.short_sessions + 1,
+        };
         match self.short_sessions.checked_sub(2) {
             None => self.open(opening),
             Some(repeats) => self.open_later(opening, repeats, cause),

@@ -170,6 +170,7 @@ impl State {
     /// The remote asks the local client something. Its bytes pass as they are, unless the client
     /// still has an unanswered request of the same id, from an earlier session.
     fn on_inbound(&mut self, message: Message, generation: u32) {
+        self.served = true;
         if generation != self.connection.generation {
             // Its answer could not be sent any more, so nobody is bothered with it.
             debug!("ignored a request of an earlier session");
@@ -191,6 +192,7 @@ impl State {
     }
 
     fn on_remote_notification(&mut self, message: &Message, generation: u32) {
+        self.served = true;
         let mut bytes = message.bytes().clone();
         if message.method() == "notifications/cancelled"
             && let Some(inbound) =

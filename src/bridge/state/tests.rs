@@ -7,6 +7,7 @@ mod inbound;
 mod listen;
 mod liveness;
 mod provisional;
+mod random;
 mod refusals;
 mod sessions;
 mod streams;
@@ -75,6 +76,7 @@ fn cut(id: Option<&str>) -> End {
         broken: Some("connection reset".to_owned()),
         last_event_id: id.map(Arc::from),
         events: id.is_some(),
+        messages: id.is_some(),
         lived: Duration::from_secs(5),
         ..StreamEnd::default()
     })

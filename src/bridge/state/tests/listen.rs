@@ -22,7 +22,12 @@ fn opened(bench: &mut Bench, get: &Opened) {
 
 /// A stream that ended in good order after so many milliseconds, with or without an event.
 fn closed(events: bool, lived: u64) -> End {
-    End::Stream(StreamEnd { events, lived: Duration::from_millis(lived), ..StreamEnd::default() })
+    End::Stream(StreamEnd {
+        events,
+        messages: events,
+        lived: Duration::from_millis(lived),
+        ..StreamEnd::default()
+    })
 }
 
 #[test]
