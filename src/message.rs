@@ -269,9 +269,10 @@ pub fn elements(array: &[u8]) -> Option<Vec<&RawValue>> {
 
 /// The content of a JSON string token; the token itself where it is not a string.
 pub fn unquote(token: &str) -> Cow<'_, str> {
-    if let Some(inner) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'))
-        && memchr::memchr(b'\\', inner.as_bytes()).is_none()
-    {
+    let Some(inner) = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        return Cow::Borrowed(token);
+    };
+    if memchr::memchr(b'\\', inner.as_bytes()).is_none() {
         return Cow::Borrowed(inner);
     }
     serde_json::from_str::<String>(token).map_or(Cow::Borrowed(token), Cow::Owned)

@@ -54,7 +54,9 @@ pub fn run(config: Config) -> Result<(), Error> {
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Error::new(Kind::Unexpected, "could not start").because(error.to_string())
         })?;
-    runtime.block_on(serve(Arc::new(config)));
+    // As a task it runs as soon as another task wakes it; what is blocked on runs after a poll of
+    // the operating system.
+    let _ = runtime.block_on(runtime.spawn(serve(Arc::new(config))));
     // Threads that read or write a terminal may never come back.
     runtime.shutdown_background();
     Ok(())

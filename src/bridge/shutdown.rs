@@ -1,22 +1,39 @@
 //! What ends the process besides the end of stdin: signals, and a parent that is gone.
 
+use tokio::sync::mpsc;
+
 /// Waits for an end.
-pub struct Endings {
-    signals: Signals,
-    parent: Parent,
-}
+pub struct Endings(mpsc::UnboundedReceiver<&'static str>);
 
 impl Endings {
     /// Begins to watch. Needs a runtime.
     pub fn watch() -> Self {
-        Endings { signals: Signals::watch(), parent: Parent::watch() }
+        let (sender, reasons) = mpsc::unbounded_channel();
+        let (mut signals, mut parent) = (Signals::watch(), Parent::watch());
+        // A task of its own, so that no message pays for asking after the signals.
+        tokio::spawn(async move {
+            let mut orphaned = false;
+            loop {
+                let reason = tokio::select! {
+                    signal = signals.next() => signal,
+                    () = parent.gone(), if !orphaned => {
+                        orphaned = true;
+                        "the parent process is gone"
+                    }
+                };
+                if sender.send(reason).is_err() {
+                    return;
+                }
+            }
+        });
+        Endings(reasons)
     }
 
-    /// Waits for the first end, and says what it was. Nothing is lost when the future is dropped.
+    /// Waits for the next end, and says what it was. Nothing is lost when the future is dropped.
     pub async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            signal = self.signals.next() => signal,
-            () = self.parent.gone() => "the parent process is gone",
+        match self.0.recv().await {
+            Some(reason) => reason,
+            None => std::future::pending().await,
         }
     }
 }

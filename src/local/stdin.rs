@@ -4,7 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::{io::AsyncReadExt, sync::mpsc};
 
 /// How much is read at once, in bytes.
 const READ: usize = 64 * 1024;
@@ -47,11 +47,10 @@ impl Stdin {
     pub async fn read(&mut self) -> &[u8] {
         match self {
             #[cfg(unix)]
+            // Unlike `try_read` this knows that a pipe which gave less than was asked for is empty,
+            // and spares the attempt that would say so.
             Stdin::Direct { fd, buffer } => loop {
-                if fd.readable().await.is_err() {
-                    return &[];
-                }
-                match fd.try_read(buffer) {
+                match fd.read(buffer).await {
                     Ok(read) => return &buffer[..read],
                     Err(error) if is_passing(&error) => {}
                     Err(_) => return &[],
