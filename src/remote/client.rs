@@ -4,13 +4,14 @@ use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use reqwest::{Body, Request, Response, Url, cookie::Jar};
+use reqwest::{Body, Request, Response, Url};
 use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 
 use super::{
     body::{Collected, MESSAGE_LIMIT, Outgoing, Sent},
     build::{build, needs_tls, proxy_of},
+    direct::{Cookies, Direct, Failure},
     event::{End, Refusal},
     redirect::{self, Redirect},
 };
@@ -24,7 +25,7 @@ const REFUSAL_LIMIT: usize = 64 * 1024;
 
 /// Makes requests to one endpoint.
 pub struct Client {
-    http: reqwest::Client,
+    http: Http,
     endpoint: Url,
     headers: HeaderMap,
     timeouts: Timeouts,
@@ -32,12 +33,20 @@ pub struct Client {
     proxy: Option<String>,
 }
 
+/// The way to the endpoint.
+enum Http {
+    /// To this machine.
+    Short(Box<Direct>),
+    /// To any other, through whatever lies between.
+    Long(reqwest::Client),
+}
+
 /// A [`Client`] that is being made while the first message is read: building TLS takes
 /// milliseconds, and a key command may take seconds.
 #[derive(Clone)]
 pub struct Connector {
     config: Arc<Config>,
-    cookies: Arc<Jar>,
+    cookies: Arc<Cookies>,
     key: Arc<OnceCell<Option<HeaderValue>>>,
     client: Arc<OnceCell<Result<Client, Error>>>,
 }
@@ -81,12 +90,14 @@ impl Connector {
     async fn make(&self) -> Result<Client, Error> {
         let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?.clone();
         let (config, cookies) = (Arc::clone(&self.config), Arc::clone(&self.cookies));
-        let http = if needs_tls(&config) {
-            tokio::task::spawn_blocking(move || build(&config, &cookies, true))
-                .await
-                .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))??
+        let http = if let Some(direct) = Direct::new(&config, &cookies) {
+            Http::Short(Box::new(direct))
+        } else if needs_tls(&config) {
+            let made =
+                tokio::task::spawn_blocking(move || build(&config, &cookies.jar, true)).await;
+            Http::Long(made.map_err(|error| Error::new(Kind::Unexpected, error.to_string()))??)
         } else {
-            build(&config, &cookies, false)?
+            Http::Long(build(&config, &cookies.jar, false)?)
         };
         let mut headers: HeaderMap = self.config.headers.iter().cloned().collect();
         if let Some(key) = key {
@@ -133,13 +144,10 @@ impl Client {
     ) -> Result<Response, End> {
         let mut target = url;
         for _ in 0..=redirect::LIMIT {
-            let mut request = Request::new(method.clone(), target.clone());
-            *request.headers_mut() = headers.clone();
-            if let Some((bytes, sent)) = &body {
-                *request.body_mut() = Some(Body::wrap(Outgoing::new(bytes.clone(), sent.clone())));
-            }
             let sent = body.as_ref().map(|(_, sent)| sent);
-            let response = self.execute(request, sent).await?;
+            let exchange =
+                self.exchange(method.clone(), target.clone(), headers.clone(), body.clone());
+            let response = self.await_headers(exchange, sent).await?;
             if !is_redirect(response.status()) {
                 return self.accept(response).await;
             }
@@ -156,8 +164,39 @@ impl Client {
         Err(End::Malformed(format!("more than {} redirects", redirect::LIMIT)))
     }
 
-    async fn execute(&self, request: Request, sent: Option<&Sent>) -> Result<Response, End> {
-        let response = self.http.execute(request);
+    /// One exchange, without redirects, as far as the headers of the response.
+    async fn exchange(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Option<(Bytes, Sent)>,
+    ) -> Result<Response, Failure> {
+        match &self.http {
+            Http::Short(direct) => direct.execute(method, &url, headers, body).await,
+            Http::Long(http) => {
+                let mut request = Request::new(method, url);
+                *request.headers_mut() = headers;
+                *request.body_mut() =
+                    body.map(|(bytes, sent)| Body::wrap(Outgoing::new(bytes, sent)));
+                http.execute(request).await.map_err(|error| Failure {
+                    is_unsent: error.is_connect() || was_refused_unprocessed(&error),
+                    cause: match &self.proxy {
+                        Some(proxy) if error.is_connect() => {
+                            format!("through the proxy {proxy}: {}", cause(&error))
+                        }
+                        _ => cause(&error),
+                    },
+                })
+            }
+        }
+    }
+
+    async fn await_headers(
+        &self,
+        response: impl Future<Output = Result<Response, Failure>>,
+        sent: Option<&Sent>,
+    ) -> Result<Response, End> {
         let outcome = match self.timeouts.headers {
             None => response.await,
             Some(limit) => match tokio::time::timeout(limit, response).await {
@@ -168,18 +207,11 @@ impl Client {
         if let (Ok(_), Some(sent)) = (&outcome, sent) {
             sent.note_answer();
         }
-        outcome.map_err(|error| {
-            let unsent = error.is_connect() || sent.is_some_and(|sent| !sent.get());
-            let text = match &self.proxy {
-                Some(proxy) if error.is_connect() => {
-                    format!("through the proxy {proxy}: {}", cause(&error))
-                }
-                _ => cause(&error),
-            };
-            if unsent || was_refused_unprocessed(&error) {
-                End::Unsent(text)
+        outcome.map_err(|failure| {
+            if failure.is_unsent || sent.is_some_and(|sent| !sent.get()) {
+                End::Unsent(failure.cause)
             } else {
-                End::Broken(text)
+                End::Broken(failure.cause)
             }
         })
     }
@@ -239,15 +271,23 @@ impl Client {
 /// The deepest cause of an HTTP error, which is the one that says something to a person; never
 /// with the URL, whose query may be secret.
 pub fn cause(error: &reqwest::Error) -> String {
-    let mut deepest: &dyn std::error::Error = error;
-    while let Some(next) = deepest.source() {
-        deepest = next;
-    }
+    let deepest = deepest(error);
     match deepest.downcast_ref::<reqwest::Error>() {
         Some(_) if error.is_timeout() => "timed out".to_owned(),
         Some(_) => "the HTTP exchange failed".to_owned(),
         None => deepest.to_string(),
     }
+}
+
+/// The end of an error's chain of causes.
+pub(super) fn deepest<'e>(
+    error: &'e (dyn std::error::Error + 'static),
+) -> &'e (dyn std::error::Error + 'static) {
+    let mut deepest = error;
+    while let Some(next) = deepest.source() {
+        deepest = next;
+    }
+    deepest
 }
 
 /// Where a proxy is, without the user name and the password.

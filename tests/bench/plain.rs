@@ -176,6 +176,7 @@ fn http_client() -> reqwest::Client {
         .connect_timeout(Duration::from_secs(10))
         .tcp_nodelay(true)
         .no_proxy()
+        .cookie_store(true)
         .tls_backend_preconfigured(tls)
         .build()
         .expect("nothing here can be missing")

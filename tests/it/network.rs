@@ -35,7 +35,9 @@ fn a_list_may_come_compressed_and_what_may_be_streamed_is_asked_for_as_it_is() {
         let headers = [("content-type", "application/json"), ("content-encoding", "gzip")];
         call.http().reply(200, &headers, body);
     });
-    let mut bridge = Bridge::over(Face::Http, &server).spawn();
+    // Through a proxy, which the server plays too: on this machine nothing asks for compression.
+    let proxy = format!("--proxy=http://{}", server.listener().addr);
+    let mut bridge = Bridge::over(Face::Http, &server).arg(proxy).spawn();
     bridge.handshake("2025-11-25");
     bridge.send(json::request("1", "tools/list", "{}"));
     assert_eq!(bridge.answer_to("1")["result"]["tools"][0]["name"], "zipped");
