@@ -62,7 +62,10 @@ impl Message {
     /// [`Invalid::Syntax`] where it is not one JSON value, [`Invalid::Shape`] where that value is
     /// no message.
     pub fn parse(bytes: Bytes) -> Result<Self, Invalid> {
-        let envelope: Envelope<'_> = match serde_json::from_slice(&bytes) {
+        let Ok(text) = simdutf8::basic::from_utf8(&bytes) else {
+            return Err(Invalid::Syntax("it is not UTF-8".to_owned()));
+        };
+        let envelope: Envelope<'_> = match serde_json::from_str(text) {
             Ok(envelope) => envelope,
             Err(error)
                 if error.is_data() && serde_json::from_slice::<IgnoredAny>(&bytes).is_ok() =>
