@@ -7,19 +7,32 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{Cli, HeaderSource, argv};
+use super::{Cli, HeaderSource, Settings, argv};
 
 /// Reads the command line, the program's name first.
 ///
 /// # Errors
 /// clap's own, which also carry `--help` and `--version`.
 pub fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
+    if let Some(url) = lone_url(&args) {
+        let settings = Settings { url: Some(url), ..Settings::default() };
+        return Ok(Cli { config: None, profile: None, settings, command: None });
+    }
     let parsed = Cli::command().try_get_matches_from(argv::prepare(args));
     let mut matches = parsed.map_err(without_values)?;
     let order = header_order(&matches);
     let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
     cli.settings.headers_in_order = order;
     Ok(cli)
+}
+
+/// The URL, where it is all that was said, as in most clients' configurations. Describing every
+/// option to clap would take longer than all else before the first message is read.
+fn lone_url(args: &[OsString]) -> Option<String> {
+    let [_, only] = args else { return None };
+    let url = only.to_str()?;
+    let is_plain = url.starts_with("http://") || url.starts_with("https://");
+    (is_plain && !argv::is_unfilled(url)).then(|| url.to_owned())
 }
 
 /// Leaves out what was typed, but for the names of flags: a value in the wrong place may be a key.
@@ -50,4 +63,28 @@ pub(crate) fn header_order(matches: &ArgMatches) -> Vec<HeaderSource> {
     all.extend(at("header_file").zip(files.cloned().map(HeaderSource::File)));
     all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, source)| source).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_url_means_the_same_whichever_way_it_is_read() {
+        let words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
+        let url = "https://h.example/mcp?user_id=1";
+        let short = parse(words(&["composio-bridge", url])).expect("a URL is enough");
+        // A `--` sends the same through clap.
+        let long = parse(words(&["composio-bridge", "--", url])).expect("a URL is enough");
+        assert_eq!(format!("{short:?}"), format!("{long:?}"));
+        assert_eq!(short.settings.url.as_deref(), Some(url));
+    }
+
+    #[test]
+    fn what_is_no_plain_url_is_left_to_clap() {
+        for only in ["demo", "--help", "-V", "${user_config.url}", "h.example"] {
+            assert_eq!(lone_url(&["composio-bridge".into(), only.into()]), None, "{only}");
+        }
+        assert_eq!(lone_url(&["composio-bridge".into()]), None);
+    }
 }
