@@ -1,5 +1,7 @@
 //! The stdio side: lines in, lines out (spec: stdio transport, framing).
 
 pub mod lines;
+#[cfg(unix)]
+mod pipe;
 pub mod stdin;
 pub mod stdout;

@@ -18,6 +18,8 @@ pub enum Stdin {
         fd: tokio::net::unix::pipe::Receiver,
         /// Where it is read to.
         buffer: Box<[u8]>,
+        /// Put back in the end.
+        _mode: super::pipe::Mode,
     },
     /// A terminal, a file, or another operating system.
     Thread {
@@ -32,10 +34,10 @@ impl Stdin {
     /// Opens it. Needs a runtime.
     pub fn open() -> Self {
         #[cfg(unix)]
-        if let Some(file) = super::stdout::pipe_like(&io::stdin())
+        if let Some((file, mode)) = super::pipe::without_blocking(&io::stdin())
             && let Ok(fd) = tokio::net::unix::pipe::Receiver::from_file_unchecked(file)
         {
-            return Stdin::Direct { fd, buffer: vec![0; READ].into() };
+            return Stdin::Direct { fd, buffer: vec![0; READ].into(), _mode: mode };
         }
         let (sender, chunks) = mpsc::channel(4);
         std::thread::spawn(move || read_all(&sender));
@@ -49,7 +51,7 @@ impl Stdin {
             #[cfg(unix)]
             // Unlike `try_read` this knows that a pipe which gave less than was asked for is empty,
             // and spares the attempt that would say so.
-            Stdin::Direct { fd, buffer } => loop {
+            Stdin::Direct { fd, buffer, .. } => loop {
                 match fd.read(buffer).await {
                     Ok(read) => return &buffer[..read],
                     Err(error) if is_passing(&error) => {}

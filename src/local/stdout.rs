@@ -29,7 +29,12 @@ pub struct Stdout {
 enum Sink {
     /// A pipe or a socket.
     #[cfg(unix)]
-    Direct(tokio::net::unix::pipe::Sender),
+    Direct {
+        /// The descriptor.
+        fd: tokio::net::unix::pipe::Sender,
+        /// Put back in the end.
+        _mode: super::pipe::Mode,
+    },
     /// A terminal, a file, or another operating system: a thread that writes.
     Thread(thread::Writer),
 }
@@ -50,7 +55,7 @@ impl Stdout {
     pub fn backlog(&self) -> usize {
         match &self.sink {
             #[cfg(unix)]
-            Sink::Direct(_) => self.backlog,
+            Sink::Direct { .. } => self.backlog,
             Sink::Thread(writer) => self.backlog + writer.backlog(),
         }
     }
@@ -78,7 +83,7 @@ impl Stdout {
     pub async fn written(&mut self) -> io::Result<()> {
         match &mut self.sink {
             #[cfg(unix)]
-            Sink::Direct(fd) => {
+            Sink::Direct { fd, .. } => {
                 fd.writable().await?;
                 match fd.try_write_vectored(&slices(&self.queue, self.offset)) {
                     Ok(written) => self.consume(written),
@@ -94,7 +99,9 @@ impl Stdout {
     fn write_once(&mut self) -> io::Result<usize> {
         match &mut self.sink {
             #[cfg(unix)]
-            Sink::Direct(fd) => Ok(rustix::io::writev(fd, &slices(&self.queue, self.offset))?),
+            Sink::Direct { fd, .. } => {
+                Ok(rustix::io::writev(fd, &slices(&self.queue, self.offset))?)
+            }
             Sink::Thread(writer) => {
                 let Some(message) = self.queue.front() else { return Ok(0) };
                 writer.write(message.clone())?;
@@ -120,12 +127,12 @@ impl Stdout {
 impl Sink {
     fn open() -> Self {
         #[cfg(unix)]
-        if let Some(file) = pipe_like(&io::stdout()) {
+        if let Some((file, mode)) = super::pipe::without_blocking(&io::stdout()) {
             #[cfg(target_os = "linux")]
             // Where it is refused, or a socket, the size it has will do.
             let _ = rustix::pipe::fcntl_setpipe_size(&file, PIPE);
             if let Ok(fd) = tokio::net::unix::pipe::Sender::from_file_unchecked(file) {
-                return Sink::Direct(fd);
+                return Sink::Direct { fd, _mode: mode };
             }
         }
         Sink::Thread(thread::Writer::start())
@@ -144,21 +151,6 @@ fn slices(queue: &VecDeque<Bytes>, offset: usize) -> Vec<IoSlice<'_>> {
         skip = 0;
     }
     parts
-}
-
-/// A copy of a descriptor, not blocking, if it is a pipe or a socket. A terminal or a file is left
-/// as it is: others share its mode.
-#[cfg(unix)]
-pub(super) fn pipe_like(stream: &impl std::os::fd::AsFd) -> Option<std::fs::File> {
-    use rustix::fs::{FileType, OFlags, fcntl_getfl, fcntl_setfl, fstat};
-    let kind = FileType::from_raw_mode(fstat(stream.as_fd()).ok()?.st_mode);
-    if !matches!(kind, FileType::Fifo | FileType::Socket) {
-        return None;
-    }
-    let owned = stream.as_fd().try_clone_to_owned().ok()?;
-    let flags = fcntl_getfl(&owned).ok()?;
-    fcntl_setfl(&owned, flags | OFlags::NONBLOCK).ok()?;
-    Some(std::fs::File::from(owned))
 }
 
 mod thread {

@@ -198,3 +198,28 @@ fn a_full_disk_ends_it() {
     stdin.write_all(conversation().as_bytes()).expect("it reads");
     bridge.ends();
 }
+
+#[test]
+fn pipes_that_others_share_get_their_mode_back() {
+    let server = Server::start(Face::Http);
+    let (input, mut line) = std::io::pipe().expect("a pipe");
+    let (mut answers, output) = std::io::pipe().expect("a pipe");
+    let ours = [
+        OwnedFd::from(input.try_clone().expect("a copy")),
+        OwnedFd::from(output.try_clone().expect("a copy")),
+    ];
+    let mut running = start(&server, &[], |command| {
+        command.stdin(input).stdout(output);
+    });
+    line.write_all(conversation().as_bytes()).expect("the bridge reads");
+    let mut start = [0];
+    std::io::Read::read_exact(&mut answers, &mut start).expect("the bridge answers");
+    let blocks = |fd: &OwnedFd| {
+        let flags = rustix::fs::fcntl_getfl(fd).expect("the pipe is open");
+        !flags.contains(rustix::fs::OFlags::NONBLOCK)
+    };
+    assert!(!ours.iter().any(blocks), "the bridge waits for both at once");
+    drop(line);
+    running.child.wait().expect("it ends");
+    assert!(ours.iter().all(blocks));
+}
