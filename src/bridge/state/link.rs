@@ -156,7 +156,8 @@ impl State {
         self.own.clear();
         self.held.retain(|held| matches!(held, Held::Request(_)));
         self.provisional = Provisional::default();
-        self.local = Local { initialize: Some(message), ..Local::default() };
+        let since = self.now.mono;
+        self.local = Local { initialize: Some(message), since, ..Local::default() };
         self.after(self.settings.grace, Timer::Grace);
         let was_sse = self.is_sse();
         self.open(Opening::default());

@@ -12,6 +12,9 @@ use crate::remote::{
 /// An empty stream that ends sooner is no stream at all.
 const EMPTY: Duration = Duration::from_secs(2);
 
+/// The longest `Retry-After` that is kept.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
 /// The GET stream of the session.
 #[derive(Debug, Default)]
 pub(super) struct Listen {
@@ -100,7 +103,7 @@ impl State {
         }
         match after(&end, self.listen.was_open, self.connection.has_session()) {
             Next::Absent if self.listen.is_proven && matches!(end, End::Stream(_)) => {
-                self.listen_later(false);
+                self.listen_later(false, None);
             }
             Next::Absent => self.listen.absent = true,
             Next::SessionLost => {
@@ -109,15 +112,21 @@ impl State {
             }
             Next::Reopen { delivered } => {
                 self.listen.is_proven |= matches!(end, End::Stream(_));
-                self.listen_later(delivered);
+                let asked = match &end {
+                    End::Status(refused) => refused.retry_after,
+                    _ => None,
+                };
+                self.listen_later(delivered, asked);
             }
         }
     }
 
-    fn listen_later(&mut self, delivered: bool) {
+    /// Listens again after the wait that is due, or the longer one that the server asked for.
+    fn listen_later(&mut self, delivered: bool, asked: Option<Duration>) {
         let attempt = if delivered { 0 } else { self.listen.attempts };
         self.listen.attempts = if delivered { 0 } else { self.listen.attempts + 1 };
         let wait = STREAM.delay_after(self.listen.retry, attempt, self.now.random);
+        let wait = wait.max(asked.unwrap_or_default().min(LONGEST_WAIT));
         self.after_wait(wait, Timer::Listen(self.connection.generation));
     }
 

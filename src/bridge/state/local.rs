@@ -6,6 +6,7 @@ use tracing::debug;
 use super::{Action, Held, OneWay, State};
 use crate::{
     bridge::{
+        Millis,
         pending::{Batch, Request, Stage},
         policy::{List, Method},
     },
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Local {
     /// Its `initialize`, kept to open further sessions with.
     pub initialize: Option<Message>,
+    /// When that came.
+    pub since: Millis,
     /// Whether that has its answer.
     pub is_answered: bool,
     /// Its `notifications/initialized`.

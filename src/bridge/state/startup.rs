@@ -32,7 +32,9 @@ impl Provisional {
 impl State {
     /// The remote has not answered `initialize` in time.
     pub(super) fn on_grace(&mut self) {
-        if self.local.unanswered_initialize().is_some() {
+        // The grace of an earlier `initialize` is not that of this one.
+        let is_over = self.now.mono >= self.local.since + self.settings.grace;
+        if is_over && self.local.unanswered_initialize().is_some() {
             self.act(Action::Recall);
         }
     }

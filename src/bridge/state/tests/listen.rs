@@ -134,3 +134,13 @@ fn over_sse_there_is_no_second_stream() {
     bench.wait(600_000);
     assert!(bench.gets.is_empty());
 }
+
+#[test]
+fn the_wait_that_the_server_asks_for_is_kept() {
+    let (mut bench, get) = listening();
+    bench.end(get.exchange, wait_asked(429, 45));
+    bench.wait(44_999);
+    assert!(bench.gets.is_empty());
+    bench.wait(1);
+    bench.get();
+}

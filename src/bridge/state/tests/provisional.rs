@@ -202,3 +202,15 @@ fn arrive_after(bench: &mut Bench) {
     bench.say(INITIALIZED);
     bench.confirm();
 }
+
+#[test]
+fn a_second_initialize_has_a_grace_of_its_own() {
+    let mut bench = Bench::new();
+    bench.say(INITIALIZE);
+    bench.wait(4000);
+    bench.say(&INITIALIZE.replace("\"id\":0", "\"id\":9"));
+    bench.wait(4999);
+    assert_eq!(bench.count(|action| matches!(action, Action::Recall)), 0);
+    bench.wait(1);
+    assert_eq!(bench.count(|action| matches!(action, Action::Recall)), 1);
+}
