@@ -140,13 +140,6 @@ impl Error {
         self
     }
 
-    /// The same failure seen as another kind.
-    #[must_use]
-    pub fn with_kind(mut self, kind: Kind) -> Self {
-        self.kind = kind;
-        self
-    }
-
     /// What went wrong, for code that branches.
     pub fn kind(&self) -> Kind {
         self.kind

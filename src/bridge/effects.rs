@@ -83,10 +83,10 @@ impl Effects {
                 self.connector = self.connector.renewed();
             }
             Action::Remember(what, text) => self.keep(Keep::Answer(what, text)),
-            Action::RememberTransport(Some(transport)) => self.keep(Keep::Transport(transport)),
+            Action::RememberTransport(transport) => self.keep(Keep::Transport(transport)),
             Action::Recall => self.recall(),
             Action::Warn(text) => warn!("{text}"),
-            Action::RememberTransport(None) | Action::Write(_) | Action::Exit => {}
+            Action::Write(_) | Action::Exit => {}
         }
     }
 

@@ -313,7 +313,7 @@ impl State {
             return;
         }
         self.settings.last_transport = Some(transport);
-        self.act(Action::RememberTransport(Some(transport)));
+        self.act(Action::RememberTransport(transport));
     }
 
     /// An exchange of the handshake has ended without an answer to `initialize`.

@@ -129,8 +129,8 @@ pub enum Action {
     Renew,
     /// Keep an answer for the next start.
     Remember(Remembered, String),
-    /// Keep which transport worked; `None` where it is the one that would be tried first anyway.
-    RememberTransport(Option<Transport>),
+    /// Keep which transport worked, where it is not the one that is tried first anyway.
+    RememberTransport(Transport),
     /// Bring back what was remembered, as [`Input::Recalled`].
     Recall,
     /// A line for the log, at warn level: something a person should know.

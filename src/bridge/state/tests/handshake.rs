@@ -71,7 +71,7 @@ fn the_transports_are_tried_in_their_order() {
         steps.iter().for_each(|step| play(&mut bench, step));
         assert_eq!(bench.wrote(), result("0", WELCOME), "row {row}");
         let kept = bench.rest.iter().find_map(|action| match action {
-            Action::RememberTransport(transport) => *transport,
+            Action::RememberTransport(transport) => Some(*transport),
             _ => None,
         });
         assert_eq!(kept, remembered, "row {row}");
