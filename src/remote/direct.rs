@@ -104,7 +104,8 @@ impl Direct {
         self.keep_cookies(url, response.headers());
         let (parts, incoming) = response.into_parts();
         let built = http::Response::builder().url(url.clone()).body(Body::wrap(incoming));
-        let mut response = built.map_err(|error| Failure::other(&error))?;
+        let mut response =
+            built.map_err(|error| Failure { is_unsent: false, cause: error.to_string() })?;
         *response.status_mut() = parts.status;
         *response.headers_mut() = parts.headers;
         Ok(response.into())
@@ -114,7 +115,9 @@ impl Direct {
         if *url == self.endpoint.0 {
             return Ok(self.endpoint.1.clone());
         }
-        url.as_str().parse().map_err(|error| Failure::other(&error))
+        let unusable =
+            |error: http::uri::InvalidUri| Failure { is_unsent: true, cause: error.to_string() };
+        url.as_str().parse().map_err(unusable)
     }
 
     fn add_cookies(&self, url: &Url, headers: &mut HeaderMap) {
@@ -133,11 +136,5 @@ impl Direct {
             cookies.jar.set_cookies(&mut headers.get_all(header::SET_COOKIE).iter(), url);
             cookies.any.store(true, Ordering::Relaxed);
         }
-    }
-}
-
-impl Failure {
-    fn other(error: &dyn std::error::Error) -> Self {
-        Failure { is_unsent: true, cause: error.to_string() }
     }
 }

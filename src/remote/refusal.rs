@@ -19,6 +19,27 @@ pub fn json_rpc_error(refusal: &Refusal) -> Option<Message> {
     message.error().is_some().then_some(message)
 }
 
+/// How servers say with 400 that they do not know a session. Whole phrases: a tool may speak of
+/// sessions of its own, and what it refused must not be taken for what it never saw.
+const LOST_SESSION: [&str; 12] = [
+    "session id",
+    "session-id",
+    "sessionid",
+    "session not found",
+    "session does not exist",
+    "session expired",
+    "session has expired",
+    "session terminated",
+    "invalid session",
+    "unknown session",
+    "no such session",
+    "no valid session",
+];
+
+/// How servers say that they have seen no `initialize`.
+const NEVER_INITIALIZED: [&str; 2] =
+    ["server not initialized", "received request before initialization"];
+
 /// Whether a refusal means that the session is gone, where the request named one (LH-50). Servers
 /// say it with 404, or with 400 and a text about the session.
 pub fn is_session_loss(refusal: &Refusal, had_session: bool) -> bool {
@@ -28,7 +49,7 @@ pub fn is_session_loss(refusal: &Refusal, had_session: bool) -> bool {
     };
     match refusal.status {
         404 => had_session,
-        400 => had_session && says(&["session"]) || says(&["not initialized", "uninitialized"]),
+        400 => had_session && says(&LOST_SESSION) || says(&NEVER_INITIALIZED),
         _ => false,
     }
 }
@@ -237,7 +258,10 @@ mod tests {
             (404, "", false, false),
             (400, "Bad Request: No valid session ID provided", true, true),
             (400, "Bad Request: Server not initialized", false, true),
+            (400, "{\"error\":\"Invalid session ID\"}", true, true),
             (400, "bad arguments", true, false),
+            (400, "the payment session failed", true, false),
+            (400, "database not initialized", true, false),
             (400, "session", false, false),
             (401, "session", true, false),
         ] {
