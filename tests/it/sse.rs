@@ -231,3 +231,65 @@ fn everything_the_remote_says_comes_in_order_and_other_events_are_ignored() {
     assert_eq!(json::value(&bridge.next_line())["id"], 1);
     bridge.finish();
 }
+
+#[test]
+fn redirects_within_the_origin_are_followed_for_the_stream_and_for_messages() {
+    for status in [301, 302, 307, 308] {
+        let server = Server::start(Face::Sse);
+        server.rule(move |request, exchange| {
+            if request.path == "/old" {
+                exchange.reply(status, &[("location", "/sse")], "");
+                return true;
+            }
+            let first = request.path.starts_with("/messages") && !request.path.contains("moved");
+            if first {
+                let location = format!("{}&moved", request.path);
+                exchange.reply(status, &[("location", &location)], "");
+            }
+            first
+        });
+        let mut bridge = Bridge::to(server.url("/old"))
+            .arg(Face::Sse.flag())
+            .arg("--header=x-marker: kept")
+            .spawn();
+        bridge.send(json::initialize("1", "2024-11-05"));
+        let post = server.await_request(|request| request.path.ends_with("&moved"));
+        assert!(post.is_rpc("initialize"), "{status}: {}", post.dump());
+        assert_eq!((post.method.as_str(), post.header("x-marker")), ("POST", Some("kept")));
+        bridge.end();
+    }
+}
+
+#[test]
+fn a_redirect_to_another_origin_is_refused_for_the_stream_and_for_messages() {
+    let elsewhere = Remote::start(|_, exchange| exchange.reply(200, &[], ""));
+    for status in [301, 302, 303, 307, 308] {
+        let target = elsewhere.url("/sse");
+        let away = Remote::start(move |_, exchange| {
+            exchange.reply(status, &[("location", &target)], "");
+        });
+        let mut bridge = Bridge::to(away.url("/sse"))
+            .arg(Face::Sse.flag())
+            .arg("--header=x-api-key: ${KEY}")
+            .env("KEY", "k")
+            .spawn();
+        bridge.send(json::initialize("1", "2024-11-05"));
+        let answer = bridge.answer_to("1");
+        assert_eq!(answer["error"]["code"], -31003, "{status}: {answer}");
+        bridge.end();
+
+        let server = Server::start(Face::Sse);
+        let target = elsewhere.url("/messages");
+        server
+            .on("tools/call", move |call| call.http().reply(status, &[("location", &target)], ""));
+        let mut bridge = Bridge::over(Face::Sse, &server).spawn();
+        bridge.handshake("2024-11-05");
+        bridge.call("2", "away");
+        let answer = bridge.answer_to("2");
+        assert_eq!(answer["error"]["code"], -31003, "{status}: {answer}");
+        let message = answer["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("redirect"), "{message}");
+        bridge.end();
+    }
+    assert_eq!(elsewhere.requests().len(), 0);
+}
