@@ -48,6 +48,7 @@ pub mod cli;
 pub mod command;
 pub mod config;
 pub mod demo;
+pub mod era;
 pub mod error;
 pub mod local;
 pub mod logging;

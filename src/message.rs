@@ -5,6 +5,8 @@
 //! a member is replaced by [splicing](Message::with_id) the bytes around it. Members may repeat;
 //! the last one counts, as in JavaScript.
 
+pub mod object;
+
 use std::{borrow::Cow, fmt, ops::Range};
 
 use bytes::{Bytes, BytesMut};
@@ -164,6 +166,15 @@ impl Message {
             Some(old) => splice(&self.bytes, place_in(&self.bytes, old), value),
             None => self.bytes.clone(),
         }
+    }
+
+    /// The same bytes with other `params`, added as the last member where there were none.
+    pub fn with_params(&self, params: &str) -> Bytes {
+        if let Some(place) = &self.params {
+            return splice(&self.bytes, place.clone(), params);
+        }
+        let end = memchr::memrchr(b'}', &self.bytes).unwrap_or(self.bytes.len());
+        splice(&self.bytes, end..end, &format!(r#","params":{params}"#))
     }
 
     /// The same bytes with another `result`; unchanged where there is none.

@@ -122,7 +122,7 @@ impl Effects {
             }
             let Some(client) = ready(&connector, exchange, &events).await else { return };
             match post.route {
-                Route::Streamable { .. } => {
+                Route::Streamable { .. } | Route::Modern(_) => {
                     streamable_http::post(client, post, of_task, &events).await;
                 }
                 Route::HttpSse { .. } => http_sse::post(client, post, of_task, &events).await,
@@ -140,6 +140,8 @@ impl Effects {
             match get.route {
                 GetRoute::Streamable { .. } => streamable_http::get(client, get, &events).await,
                 GetRoute::HttpSse => http_sse::get(client, get, &events).await,
+                // Answered by the translation; a transport never sees it.
+                GetRoute::Modern => {}
             }
         });
         self.exchanges.insert(exchange, (task.abort_handle(), Sent::default()));

@@ -72,6 +72,8 @@ pub enum End {
     TooLarge(String),
     /// A redirect to another origin, which is not followed. Holds that origin.
     Redirected(String),
+    /// The remote is not one of 2026-07-28; the text says what shows it.
+    NotModern(String),
     /// The HTTP client could not be made from the configuration.
     Unusable(Error),
 }
@@ -123,6 +125,22 @@ pub enum Route {
         /// That URL.
         url: Arc<str>,
     },
+    /// Streamable HTTP of 2026-07-28: to the endpoint itself, without a session.
+    Modern(Mirrored),
+}
+
+/// The members of a modern request that its headers repeat (26:http, MH-3 to MH-7). The values are
+/// encoded already; each is a legal header value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mirrored {
+    /// `MCP-Protocol-Version`.
+    pub version: String,
+    /// `Mcp-Method`.
+    pub method: String,
+    /// `Mcp-Name`.
+    pub name: Option<String>,
+    /// `Mcp-Param-…`: the part of the header's name that the schema gives, and its value.
+    pub params: Vec<(String, String)>,
 }
 
 /// A message to send.
@@ -163,6 +181,9 @@ pub enum GetRoute {
     },
     /// The one stream of HTTP+SSE, whose first event names the URL for sending.
     HttpSse,
+    /// What the GET stream is for, from a remote of 2026-07-28, which has none: the translation
+    /// answers it with `subscriptions/listen`.
+    Modern,
 }
 
 /// For the log: a few words, never a body or a URL.
@@ -178,7 +199,7 @@ impl fmt::Display for End {
             End::Silent(limit) => write!(f, "nothing came for {}s", limit.as_secs_f64()),
             End::Unsent(why) => write!(f, "not sent: {why}"),
             End::Broken(why) => write!(f, "broken: {why}"),
-            End::Malformed(why) | End::TooLarge(why) => f.write_str(why),
+            End::Malformed(why) | End::TooLarge(why) | End::NotModern(why) => f.write_str(why),
             End::Redirected(origin) => write!(f, "a redirect to {origin}"),
             End::Unusable(error) => write!(f, "{error}"),
         }

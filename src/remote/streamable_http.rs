@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use super::{
     body::Sent,
     client::{Client, media_type},
-    event::{End, Event, ExchangeId, Get, GetRoute, Post, Route, StreamEnd},
+    event::{End, Event, ExchangeId, Get, GetRoute, Mirrored, Post, Route, StreamEnd},
     report::Reporter,
     sse::Events,
 };
@@ -27,7 +27,6 @@ pub async fn post(client: &Client, post: Post, sent: Sent, events: &Reporter) {
 }
 
 async fn try_post(client: &Client, post: Post, sent: Sent, events: &Reporter) -> Result<(), End> {
-    let Route::Streamable { session, version } = &post.route else { return Ok(()) };
     let mut headers = client.headers();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -35,7 +34,11 @@ async fn try_post(client: &Client, post: Post, sent: Sent, events: &Reporter) ->
         // A compressor in front of the server may hold back events until its buffer is full.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    add_session(&mut headers, session, version);
+    match &post.route {
+        Route::Streamable { session, version } => add_session(&mut headers, session, version),
+        Route::Modern(mirrored) => add_mirrored(&mut headers, mirrored),
+        Route::HttpSse { .. } => return Ok(()),
+    }
     let url = client.endpoint().clone();
     let response = client.send(Method::POST, url, headers, Some((post.body, sent))).await?;
 
@@ -150,6 +153,26 @@ fn session_of(headers: &HeaderMap) -> Option<Arc<str>> {
 fn add_session(headers: &mut HeaderMap, session: &Option<Arc<str>>, version: &Option<Arc<str>>) {
     insert(headers, SESSION, session);
     insert(headers, VERSION, version);
+}
+
+/// The members of the body that a modern request repeats in its headers (MH-3 to MH-7).
+fn add_mirrored(headers: &mut HeaderMap, mirrored: &Mirrored) {
+    let mut add = |name: &str, value: &str| {
+        let name = HeaderName::try_from(name);
+        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
+            // They repeat what a person said to a tool (SEC-16).
+            value.set_sensitive(true);
+            headers.insert(name, value);
+        }
+    };
+    add(VERSION.as_str(), &mirrored.version);
+    add("mcp-method", &mirrored.method);
+    if let Some(name) = &mirrored.name {
+        add("mcp-name", name);
+    }
+    for (name, value) in &mirrored.params {
+        add(&format!("mcp-param-{name}"), value);
+    }
 }
 
 fn insert(headers: &mut HeaderMap, name: HeaderName, value: &Option<Arc<str>>) {

@@ -23,6 +23,7 @@ impl State {
                 .because(format!("no answer for {}s", limit.as_secs_f64())),
             End::Stream(end) => Error::new(Kind::Unreachable, attempted)
                 .because(end.broken.clone().unwrap_or_else(|| "the stream ended early".to_owned())),
+            End::NotModern(cause) => Error::new(Kind::Protocol, attempted).because(cause.as_str()),
             End::TooLarge(cause) => Error::new(Kind::Limit, attempted).because(cause.as_str()),
             End::Malformed(cause) => Error::new(Kind::Protocol, attempted)
                 .because(cause.as_str())
@@ -41,7 +42,7 @@ pub(super) fn is_passing(end: &End) -> bool {
         End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
         End::Status(refused) => refusal::is_passing(refused.status),
         End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => false,
-        End::Redirected(_) | End::Unusable(_) => false,
+        End::Redirected(_) | End::Unusable(_) | End::NotModern(_) => false,
     }
 }
 

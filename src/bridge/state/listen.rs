@@ -73,7 +73,7 @@ fn after(end: &End, was_open: bool, has_session: bool) -> Next {
             Next::Reopen { delivered: false }
         }
         End::Status(_) | End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => Next::Absent,
-        End::Redirected(_) | End::Unusable(_) => Next::Absent,
+        End::Redirected(_) | End::Unusable(_) | End::NotModern(_) => Next::Absent,
         End::Unsent(_) | End::Broken(_) | End::Silent(_) => Next::Reopen { delivered: false },
     }
 }

@@ -110,7 +110,9 @@ impl State {
             End::Malformed(_) if is_resume => {
                 self.not_resumable(key, "the stream cannot be resumed")
             }
-            End::Malformed(cause) => self.fail_as(key, Kind::Protocol, &cause),
+            End::Malformed(cause) | End::NotModern(cause) => {
+                self.fail_as(key, Kind::Protocol, &cause)
+            }
             End::TooLarge(cause) => self.fail_as(key, Kind::Limit, &cause),
             End::Redirected(origin) => {
                 let error = self.redirected(&self.attempted(key), &origin);

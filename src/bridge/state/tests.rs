@@ -358,6 +358,7 @@ fn sent(post: &Post) -> Sent {
     let to = match &post.route {
         Route::Streamable { session, .. } => session.as_deref(),
         Route::HttpSse { url } => Some(&**url),
+        Route::Modern(mirrored) => Some(mirrored.method.as_str()),
     };
     Sent {
         exchange: post.exchange,
