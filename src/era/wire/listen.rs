@@ -146,7 +146,7 @@ impl Wire {
         let survives = self.survives(above);
         let Some(listen) = self.listen_of(above) else { return };
         if listen.is_over {
-            return;
+            return self.close(above, carrier, steps);
         }
         if let Some(error) = answer.error() {
             if !survives {
@@ -163,6 +163,11 @@ impl Wire {
         let result = Event::Message { exchange: above, bytes };
         let cancelled = Event::Message { exchange: above, bytes: cancelled(&listen.id) };
         steps.extend([Step::Up(result), Step::Up(cancelled)]);
+        self.close(above, carrier, steps);
+    }
+
+    /// With a body the exchange of a subscription that is over has ended too.
+    fn close(&mut self, above: ExchangeId, carrier: Carrier, steps: &mut Vec<Step>) {
         if carrier == Carrier::Body {
             self.forget(above);
             end(above, End::Stream(StreamEnd::default()), steps);

@@ -1,7 +1,7 @@
 //! What a modern remote needs of any client (spec 26:http): headers that repeat the body, their
 //! repair, and listen streams that outlive a connection.
 //!
-//! Every exchange of the layer above is a [`Flight`] here. Its first try goes by the number that
+//! Every exchange of the layer above is a *flight* here. Its first try goes by the number that
 //! the layer above gave it; what is sent for it later, under an id of our own, by numbers of ours.
 //! `answer` takes what comes back, `repair` sends a refused request once more, `listen` keeps
 //! subscriptions alive.

@@ -2,6 +2,7 @@
 
 mod headers;
 mod listen;
+mod random;
 mod repair;
 
 use std::time::Duration;
