@@ -38,6 +38,8 @@ pub enum Kind {
     Parse,
     /// A message from the local client is not a request that can be served now.
     InvalidRequest,
+    /// The parameters of a request are wrong (JSON-RPC 2.0, invalid params).
+    InvalidParams,
     /// The method does not exist here.
     MethodNotFound,
     /// The parameters of a request are not what they must be.
@@ -92,6 +94,7 @@ impl Kind {
             Kind::Limit => "limit",
             Kind::Parse => "parse",
             Kind::InvalidRequest => "invalid-request",
+            Kind::InvalidParams => "invalid-params",
             Kind::MethodNotFound => "method-not-found",
             Kind::InvalidParams => "invalid-params",
             Kind::ToolNotAvailable => "tool-not-available",

@@ -108,3 +108,11 @@ fn null_is_no_request_id() {
         assert_eq!(is_request_id(token), ok, "{token}");
     }
 }
+
+#[test]
+fn several_members_are_found_in_one_pass() {
+    let text = r#"{"a":1,"b":[2],"\u0061": 3,"c":null}"#;
+    assert_eq!(members(text, ["a", "x", "c"]), [Some("3"), None, Some("null")]);
+    assert_eq!(members("[1]", ["a"]), [None]);
+    assert_eq!(members(r#"{"a":1,"b"#, ["a"]), [None]);
+}
