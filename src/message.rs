@@ -185,6 +185,38 @@ impl Message {
         }
     }
 
+    /// The same bytes with another id and other `params`, in one copy; what is absent stays so.
+    pub fn with_id_and_params(&self, id: &str, params: impl fmt::Display) -> Bytes {
+        self.with_id_and(id, &self.params, &params)
+    }
+
+    /// The same bytes with another id and another `result`, in one copy; what is absent stays so.
+    pub fn with_id_and_result(&self, id: &str, result: impl fmt::Display) -> Bytes {
+        self.with_id_and(id, &self.result, &result)
+    }
+
+    fn with_id_and(
+        &self,
+        id: &str,
+        place: &Option<Range<usize>>,
+        value: &dyn fmt::Display,
+    ) -> Bytes {
+        let mut edits: [(&Option<Range<usize>>, &dyn fmt::Display); 2] =
+            [(&self.id, &id), (place, value)];
+        edits.sort_unstable_by_key(|(place, _)| place.as_ref().map(|place| place.start));
+        let mut edited = BytesMut::with_capacity(self.bytes.len() + id.len() + 256);
+        let mut copied = 0;
+        for (place, value) in edits {
+            let Some(place) = place else { continue };
+            edited.extend_from_slice(&self.bytes[copied..place.start]);
+            // Writing into a buffer that grows cannot fail.
+            let _ = fmt::Write::write_fmt(&mut edited, format_args!("{value}"));
+            copied = place.end;
+        }
+        edited.extend_from_slice(&self.bytes[copied..]);
+        edited.freeze()
+    }
+
     fn text(&self, place: &Option<Range<usize>>) -> Option<&str> {
         let bytes = self.bytes.get(place.clone()?)?;
         std::str::from_utf8(bytes).ok()
