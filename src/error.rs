@@ -38,6 +38,8 @@ pub enum Kind {
     Parse,
     /// A message from the local client is not a request that can be served now.
     InvalidRequest,
+    /// The parameters of a request are wrong (JSON-RPC 2.0, invalid params).
+    InvalidParams,
     /// The method does not exist here.
     MethodNotFound,
     /// The tool is hidden by `--ignore-tool` or `--allow-tool`.
@@ -71,6 +73,7 @@ impl Kind {
             Kind::Parse => -32700,
             Kind::InvalidRequest => -32600,
             Kind::MethodNotFound => -32601,
+            Kind::InvalidParams => -32602,
             Kind::ToolNotAvailable | Kind::Usage | Kind::Config | Kind::Unexpected => -32603,
         }
     }
@@ -89,6 +92,7 @@ impl Kind {
             Kind::Limit => "limit",
             Kind::Parse => "parse",
             Kind::InvalidRequest => "invalid-request",
+            Kind::InvalidParams => "invalid-params",
             Kind::MethodNotFound => "method-not-found",
             Kind::ToolNotAvailable => "tool-not-available",
             Kind::Unexpected => "unexpected",

@@ -20,6 +20,8 @@
 pub mod detect;
 pub mod to_legacy;
 pub mod to_modern;
+#[cfg(test)]
+mod transcript;
 pub mod wire;
 
 use crate::{
