@@ -62,7 +62,7 @@ impl ToModern {
         self.stop_handshake();
         self.is_confirmed = false;
         self.client = Some(Client::new(message));
-        self.listens.forget_subscriptions();
+        self.listens.resources.forget_subscriptions();
         self.close_resources();
         let (below, _) = self.ask(Purpose::Discover, "server/discover", "");
         let id = message.id().unwrap_or("null").to_owned();

@@ -5,7 +5,7 @@
 //! answers that `initialize` by `server/discover`; `request` carries requests and `result`
 //! translates what comes back; `input` turns an `input_required` into requests to the client, and
 //! `retry` its answers into the next try; `task` waits for tasks; `subscribe` keeps the listen
-//! streams that stand for the GET stream and for `resources/subscribe`.
+//! stream that stands for the GET stream, and `resources` those for `resources/subscribe`.
 
 mod client;
 mod downgrade;
@@ -13,6 +13,7 @@ mod edit;
 mod handshake;
 mod input;
 mod request;
+mod resources;
 mod result;
 mod retry;
 mod round;
@@ -173,7 +174,11 @@ impl ToModern {
         format!("\"{}{}\"", self.own_id, self.ids)
     }
 
-    fn up(&mut self, event: Event) {
+    fn up(&mut self, mut event: Event) {
+        if let Event::Ended { end: End::Stream(end), .. } = &mut event {
+            // There is no resumption (MH-45).
+            end.last_event_id = None;
+        }
         self.steps.push(Step::Up(event));
     }
 
@@ -304,7 +309,7 @@ impl ToModern {
         if self.calls.contains_key(&exchange) {
             return self.abort_call(exchange);
         }
-        self.listens.forget_waiter(exchange);
+        self.listens.resources.forget_waiter(exchange);
         self.abort_below(exchange);
     }
 }

@@ -383,14 +383,6 @@ impl ToModern {
             return self.conclude(exchange, answer, Carrier::Body);
         }
         self.calls.remove(&exchange);
-        let end = match end {
-            End::Stream(mut end) => {
-                // There is no resumption (MH-45).
-                end.last_event_id = None;
-                End::Stream(end)
-            }
-            other => other,
-        };
         self.up(Event::Ended { exchange, end });
     }
 

@@ -53,6 +53,14 @@ impl Bench {
         self.say("client", what)
     }
 
+    /// The same with nothing shortened.
+    pub fn client_raw(&mut self, what: &str) -> Vec<String> {
+        let (mut steps, mut said) = (Vec::new(), Vec::new());
+        self.take("client", what, &mut steps);
+        self.write(steps, &mut said);
+        said
+    }
+
     pub fn remote(&mut self, what: &str) -> Vec<String> {
         self.say("remote", what)
     }
@@ -196,6 +204,13 @@ impl Player for Bench {
         }
         self.now.mono = end;
     }
+}
+
+/// The raw result in a line that tells of an answer.
+pub fn result_of(line: &str) -> String {
+    let (_, text) = line.split_once(" {").expect("an answer");
+    let message = Message::parse(format!("{{{text}").into()).expect("a message");
+    message.result().expect("a result").to_owned()
 }
 
 /// An `initialize` under id 0.
