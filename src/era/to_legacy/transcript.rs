@@ -8,6 +8,8 @@
 //! core($call)> {...}    the same, on the response stream of that request of ours
 //! core< {...}           the state machine must be told this next
 //! wait 30               so many milliseconds pass
+//! close                 the client goes
+//! reconnected           the state machine has its session again
 //! warn some words       the next line for the log must have them in it
 //! ```
 //!
@@ -93,8 +95,19 @@ impl Dialogue {
         self.names.insert(name.to_owned(), text.to_owned());
     }
 
-    /// Plays on.
+    /// What has a name.
+    pub(super) fn named(&self, name: &str) -> String {
+        self.names[name].clone()
+    }
+
+    /// Plays on, and nothing more must have been said at the end.
     pub(super) fn play(&mut self, text: &str) {
+        self.play_some(text);
+        assert!(self.said.is_empty(), "said too much at the end: {:#?}", self.said);
+    }
+
+    /// Plays on.
+    pub(super) fn play_some(&mut self, text: &str) {
         for line in text.lines() {
             self.line += 1;
             let line = line.trim();
@@ -107,7 +120,6 @@ impl Dialogue {
                 _ => self.step(who, what),
             }
         }
-        assert!(self.said.is_empty(), "said too much at the end: {:#?}", self.said);
     }
 
     /// What has been said and not expected yet.
@@ -119,26 +131,34 @@ impl Dialogue {
         assert!(self.said.is_empty(), "said too much before line {}: {:#?}", self.line, self.said);
         let what = self.expand(what);
         let mut turns = Vec::new();
-        if who == "wait" {
-            self.now.mono += what.parse::<u64>().expect("milliseconds");
-            if self.machine.next_deadline().is_some_and(|at| at <= self.now.mono) {
-                self.machine.tick(self.now, &mut turns);
-            }
-        } else {
-            let message = Message::parse(what.clone().into())
-                .unwrap_or_else(|why| panic!("line {}: {why}: {what}", self.line));
-            match who.trim_end_matches('>').split_once('(') {
-                None if who == "client>" => self.machine.on_local(message, self.now, &mut turns),
-                None if who == "core>" => self.machine.on_core(message, None, self.now, &mut turns),
-                Some(("core", request)) => {
-                    let id = format!("\"{}\"", self.expand(request.trim_end_matches(')')));
-                    self.machine.on_core(message, Some(&id), self.now, &mut turns);
+        match who {
+            "wait" => {
+                self.now.mono += what.parse::<u64>().expect("milliseconds");
+                if self.machine.next_deadline().is_some_and(|at| at <= self.now.mono) {
+                    self.machine.tick(self.now, &mut turns);
                 }
-                _ => panic!("line {}: what is `{who}`?", self.line),
             }
+            "close" => self.machine.close(self.now, &mut turns),
+            "reconnected" => self.machine.reconnected(&mut turns),
+            _ => self.hear(who, &what, &mut turns),
         }
         turns.iter().for_each(check);
         self.said.extend(turns);
+    }
+
+    /// One side says something.
+    fn hear(&mut self, who: &str, what: &str, turns: &mut Vec<Turn>) {
+        let message = Message::parse(what.to_owned().into())
+            .unwrap_or_else(|why| panic!("line {}: {why}: {what}", self.line));
+        match who.trim_end_matches('>').split_once('(') {
+            None if who == "client>" => self.machine.on_local(message, self.now, turns),
+            None if who == "core>" => self.machine.on_core(message, None, self.now, turns),
+            Some(("core", request)) => {
+                let id = format!("\"{}\"", self.expand(request.trim_end_matches(')')));
+                self.machine.on_core(message, Some(&id), self.now, turns);
+            }
+            _ => panic!("line {}: what is `{who}`?", self.line),
+        }
     }
 
     fn expect(&mut self, who: &str, what: &str) {
