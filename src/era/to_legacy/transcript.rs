@@ -220,7 +220,7 @@ fn split_name(text: &str) -> (&str, &str) {
 
 /// What must hold of everything that is ever said: one message on one line, and never a request to
 /// a modern client (T14).
-fn check(turn: &Turn) {
+pub(super) fn check(turn: &Turn) {
     let (Turn::Local(bytes) | Turn::Core(bytes)) = turn else { return };
     let text = String::from_utf8_lossy(bytes);
     assert!(!text.contains('\n'), "more than a line: {text}");

@@ -136,3 +136,26 @@ fn xb_24_only_where_it_must_be() {
         "#,
     );
 }
+
+#[test]
+fn xb_24_a_tool_that_was_never_listed_is_called_again_as_a_task_when_the_server_wants_that() {
+    Dialogue::open("{}", ACME).play(
+        r#"
+        client> {$J,"id":1,"method":"tools/call","params":{"name":"slow","_meta":{$V,$CAN:{}}}}
+        core< {$J,"id":"$a","method":"tools/call","params":{"name":"slow"}}
+        core> {$J,"id":"$a","error":{"code":-32601,"message":"task required"}}
+        core< {$J,"id":"$b","method":"tools/call","params":{"name":"slow","task":{}}}
+        core> {$J,"id":"$b","error":{"code":-32601,"message":"no"}}
+        client< {$J,"id":1,"error":{"code":-32601,"message":"no"}}
+        "#,
+    );
+    let without = ACME.replace(r#","tasks":{"requests":{"tools":{"call":{}}}}"#, "");
+    Dialogue::open("{}", &without).play(
+        r#"
+        client> {$J,"id":1,"method":"tools/call","params":{"name":"slow","_meta":{$V,$CAN:{}}}}
+        core< {$J,"id":"$a","method":"tools/call","params":{"name":"slow"}}
+        core> {$J,"id":"$a","error":{"code":-32601,"message":"no"}}
+        client< {$J,"id":1,"error":{"code":-32601,"message":"no"}}
+        "#,
+    );
+}
