@@ -1,0 +1,32 @@
+// The servers that stand on the remote side, each with the newest era that it speaks, and what a
+// client's version cannot express.
+
+import { fileURLToPath } from "node:url";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const node = (script, mode) => ({ command: process.execPath, args: [at(`servers/${script}`), "{port}", mode] });
+
+if (!process.env.RMCP_SERVER) throw new Error("RMCP_SERVER is not set; start this with run.sh");
+
+export const remotes = [
+  { name: "HTTP+SSE", server: node("legacy.js", "sse"), path: "/sse", era: "legacy" },
+  { name: "Streamable HTTP 2025-11-25", server: node("legacy.js", "streamable"), path: "/mcp", era: "legacy" },
+  { name: "stateless-only 2026-07-28", server: node("modern.js", "only"), path: "/mcp", era: "modern" },
+  { name: "stateless-only 2026-07-28, rmcp", server: { command: process.env.RMCP_SERVER, args: ["{port}"] }, path: "/mcp", era: "modern" },
+  { name: "dual-era", server: node("modern.js", "dual"), path: "/mcp", era: "modern" },
+];
+
+/** Why this client cannot take part in this cell whatever the server, and what it is told instead. */
+export function cannot(local, cell) {
+  if (cell === "elicitation form" && !local.elicitation)
+    return {
+      reason: `${local.version} has no elicitation (it came with 2025-06-18): the server cannot ask`,
+      tool: "elicit_form", told: /elicitation/i,
+    };
+  if (cell === "elicitation url" && !local.elicitation?.url)
+    return {
+      reason: `${local.version} has no URL elicitation (it came with 2025-11-25): the server cannot ask`,
+      tool: "elicit_url", told: /elicitation/i,
+    };
+  return undefined;
+}
