@@ -25,7 +25,7 @@ if ! cmp -s package-lock.json node_modules/.installed-from; then
   cp package-lock.json node_modules/.installed-from
 fi
 
-legacy() {
+install_python_peers() {
   for generation in v1 v2; do
     if ! cmp -s requirements-$generation.txt .venv/$generation/installed-from; then
       python3 -m venv .venv/$generation
@@ -33,26 +33,29 @@ legacy() {
       cp requirements-$generation.txt .venv/$generation/installed-from
     fi
   done
-  node main.js "$@"
 }
 
-eras() {
+build_rust_peer() {
   cargo build --quiet --manifest-path "$root/Cargo.toml" --example interop-rmcp
-  RMCP_SERVER="$built/examples/interop-rmcp" node eras/main.js "$@"
+  export RMCP_SERVER="$built/examples/interop-rmcp"
 }
 
 case "${1:-}" in
   "")
+    install_python_peers
+    build_rust_peer
     failed=0
-    legacy || failed=1
-    eras || failed=1
+    node main.js || failed=1
+    node eras/main.js || failed=1
     exit $failed
     ;;
   eras)
     shift
-    eras "$@"
+    build_rust_peer
+    exec node eras/main.js "$@"
     ;;
   *)
-    legacy "$@"
+    install_python_peers
+    exec node main.js "$@"
     ;;
 esac

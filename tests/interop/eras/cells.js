@@ -1,5 +1,5 @@
 // What a client does with a server, one cell a behaviour, whichever the eras of the two.
-// A cell gets {client, wire, local, direct}.
+// A cell gets {client, wire, local, remote, direct}.
 
 import assert from "node:assert/strict";
 import { ELICITED, ROOT, SAMPLED } from "./client.js";
@@ -80,6 +80,15 @@ export const cells = {
     await asking(client, "roots", ROOT.uri);
   },
 
+  async "questions of two rounds"({ client }) {
+    const from = client.asked.length;
+    const [roots, first, second] = JSON.parse(await client.call("two_rounds"));
+    assert.deepEqual(roots.roots, [ROOT]);
+    for (const { content } of [first, second]) assert.equal(content.text, SAMPLED);
+    const asked = client.asked.slice(from).map(({ method, params }) => params.messages?.[0].content.text ?? method);
+    assert.deepEqual([...asked.slice(0, 2).sort(), ...asked.slice(2)], ["first", "roots/list", "second"]);
+  },
+
   async "subscribe and updated"(context) {
     const { client, local } = context;
     await listening(context);
@@ -130,6 +139,16 @@ export const cells = {
     });
   },
 
+  async "each side its own era"({ client, remote, wire }) {
+    for (const message of client.received) (client.version === "2026-07-28" ? isModern : isLegacy)(message);
+    if (remote.dual) return;
+    const requests = wire.exchanges.flatMap((x) => x.messages.filter((m) => m.method && m.id !== undefined).map((m) => [x, m]));
+    for (const [exchange, { method, params }] of requests.filter(([, { method }]) => !OPENERS.includes(method))) {
+      assert.equal(hasReserved(params), remote.era === "modern", `${method}: per-request metadata`);
+      if (remote.era === "modern") assert.equal(exchange.request["mcp-session-id"], undefined, `${method}: session id`);
+    }
+  },
+
   async close({ client, wire, direct }) {
     const start = performance.now();
     await client.sdkClient.close();
@@ -142,6 +161,30 @@ export const cells = {
     assert.equal(client.stderr, "", "nothing on stderr");
   },
 };
+
+/** How it is found out what a remote speaks: these reach remotes of either era. */
+const OPENERS = ["initialize", "server/discover"];
+
+const RESERVED = "io.modelcontextprotocol/";
+const hasReserved = (of) => Object.keys(of?._meta ?? {}).some((key) => key.startsWith(RESERVED));
+const CACHEABLE = ["tools", "prompts", "resources", "resourceTemplates", "contents", "supportedVersions"];
+
+/** A message as a client of the legacy era may see it. */
+function isLegacy({ method, params, result = {} }) {
+  for (const member of ["resultType", "supportedVersions", "ttlMs", "cacheScope", "inputRequests"])
+    assert.ok(!(member in result), `a legacy client got a result with ${member}`);
+  assert.ok(!hasReserved(params) && !hasReserved(result), `a legacy client got reserved metadata in ${method ?? "a result"}`);
+  assert.notEqual(method, "notifications/subscriptions/acknowledged");
+}
+
+/** A message as a client of the modern era has to see it. */
+function isModern({ method, id, params, result }) {
+  assert.ok(!(method && id !== undefined), `a modern client got a request, ${method}`);
+  if (result) assert.ok(["complete", "input_required"].includes(result.resultType), `resultType ${result.resultType}`);
+  if (result?.resultType === "complete" && CACHEABLE.some((member) => member in result))
+    assert.ok(result.ttlMs >= 0 && ["public", "private"].includes(result.cacheScope), "ttlMs and cacheScope");
+  if (/list_changed$|resources\/updated$/.test(method)) assert.ok(hasReserved(params), `${method} has a subscriptionId`);
+}
 
 /** Tries what no version of the client can express; what the client is told instead. */
 export async function attempt({ client }, tool) {

@@ -40,7 +40,7 @@ async function runPair(pair) {
     const url = `http://127.0.0.1:${wire.port}${pair.remote.path}`;
     const peer = direct ? { url } : { command: bridge.command, args: [...bridge.args, url], env: home.env };
     const client = await connectClient(pair.local, peer);
-    await runCells(pair, { client, wire, local: pair.local, direct });
+    await runCells(pair, { client, wire, local: pair.local, remote: pair.remote, direct });
   } catch (error) {
     for (const name of Object.keys(cells)) pair.cells[name] = { verdict: "FAIL", says: "not connected" };
     pair.cells.connect = { verdict: "FAIL", says: error.message, evidence: wire?.lines() };

@@ -13,7 +13,7 @@ export const remotes = [
   { name: "Streamable HTTP 2025-11-25", server: node("legacy.js", "streamable"), path: "/mcp", era: "legacy" },
   { name: "stateless-only 2026-07-28", server: node("modern.js", "only"), path: "/mcp", era: "modern" },
   { name: "stateless-only 2026-07-28, rmcp", server: { command: process.env.RMCP_SERVER, args: ["{port}"] }, path: "/mcp", era: "modern" },
-  { name: "dual-era", server: node("modern.js", "dual"), path: "/mcp", era: "modern" },
+  { name: "dual-era", server: node("modern.js", "dual"), path: "/mcp", era: "modern", dual: true },
 ];
 
 /** Why this client cannot take part in this cell whatever the server, and what it is told instead. */

@@ -1,7 +1,8 @@
 // What the servers of the era matrix offer, whichever generation of the SDK they are made with.
 // `kit` hides the differences: {z, ResourceTemplate, completable, promptArguments, call, ask, grow,
 // touch}. `call(context)` gives {signal, progressToken, notify, log} for the request being handled;
-// `ask(question, context)` gives what a tool returns that puts a question to the client.
+// `ask(rounds, context)` gives what a tool returns that puts questions to the client, those of a
+// round at once.
 
 export const INFO = { name: "interop-eras", version: "1.0.0" };
 export const CAPABILITIES = {
@@ -16,12 +17,14 @@ const LEVELS = ["debug", "info", "notice", "warning", "error", "critical", "aler
 /** Whether a message of this level is wanted by someone who asked for `least`, or for nothing. */
 export const admits = (least, level) => LEVELS.indexOf(level) >= LEVELS.indexOf(least ?? "debug");
 
-/** The tools that put a question to the client, and the questions. */
+const sample = (words) => ({
+  method: "sampling/createMessage",
+  params: { messages: [{ role: "user", content: { type: "text", text: words } }], maxTokens: 10 },
+});
+
+/** The tools that put one question to the client, and the questions. */
 const QUESTIONS = {
-  sample: {
-    method: "sampling/createMessage",
-    params: { messages: [{ role: "user", content: { type: "text", text: "say something" } }], maxTokens: 10 },
-  },
+  sample: sample("say something"),
   elicit_form: {
     method: "elicitation/create",
     params: {
@@ -47,7 +50,9 @@ export function offer(server, kit, state) {
   offerResourceAndPrompt(server, kit);
   offerCancellation(server, kit, state);
   for (const [name, question] of Object.entries(QUESTIONS))
-    tool(server, kit, name, (context) => kit.ask(question, context));
+    tool(server, kit, name, (context) => kit.ask([[question]], context));
+  const rounds = [[QUESTIONS.roots, sample("first")], [sample("second")]];
+  tool(server, kit, "two_rounds", (context) => kit.ask(rounds, context));
 }
 
 /** What everything in one process knows. */

@@ -42,15 +42,18 @@ function makeServer() {
 }
 
 /** Asks by the SDK's own functions: they know what this client has declared. */
-const ask = (server) => async ({ method, params }, extra) => {
+const ask = (server) => async (rounds, extra) => {
   const belongs = { relatedRequestId: extra.requestId };
-  const answer = await {
-    "sampling/createMessage": () => server.createMessage(params, belongs),
-    "roots/list": () => server.listRoots(params, belongs),
-    "elicitation/create": () =>
+  const put = {
+    "sampling/createMessage": (params) => server.createMessage(params, belongs),
+    "roots/list": (params) => server.listRoots(params, belongs),
+    "elicitation/create": (params) =>
       server.elicitInput(params.mode === "url" ? { ...params, elicitationId: randomUUID() } : params, belongs),
-  }[method]();
-  return text(JSON.stringify(answer));
+  };
+  const answers = [];
+  for (const round of rounds)
+    answers.push(...(await Promise.all(round.map(({ method, params }) => put[method](params)))));
+  return text(JSON.stringify(answers));
 };
 
 function serveSse() {

@@ -10,7 +10,8 @@ import { CAPABILITIES, INFO, NOTE, freshState, offer, text, tool } from "./behav
 
 const [port, mode] = process.argv.slice(2);
 const state = freshState();
-const STATE = "st.ate/with+special=chars and \"quotes\"";
+// Has to come back as it is, so it holds what a careless way through JSON or HTTP would change.
+const MARK = "st.ate/with+special=chars and \"quotes\"";
 
 const call = ({ mcpReq }) => ({
   signal: mcpReq.signal,
@@ -19,12 +20,19 @@ const call = ({ mcpReq }) => ({
   log: (level, data) => mcpReq.log(level, data),
 });
 
-function ask({ method, params }, { mcpReq }) {
-  const answer = mcpReq.inputResponses?.answer;
-  if (answer === undefined)
-    return inputRequired({ inputRequests: { answer: params ? { method, params } : { method } }, requestState: STATE });
-  if (mcpReq.requestState() !== STATE) throw new Error(`requestState came back as ${mcpReq.requestState()}`);
-  return text(JSON.stringify(answer));
+/** Keeps between the rounds nothing but what the client brings back. */
+function ask(rounds, { mcpReq }) {
+  const before = JSON.parse(mcpReq.requestState() ?? JSON.stringify({ mark: MARK, round: -1, answers: [] }));
+  if (before.mark !== MARK) throw new Error(`requestState came back as ${mcpReq.requestState()}`);
+  const key = (index) => `question ${index}`;
+  const answered = rounds[before.round] ?? [];
+  const answers = [...before.answers, ...answered.map((_, index) => mcpReq.inputResponses[key(index)])];
+  const round = before.round + 1;
+  if (round === rounds.length) return text(JSON.stringify(answers));
+  return inputRequired({
+    inputRequests: Object.fromEntries(rounds[round].map((question, index) => [key(index), question])),
+    requestState: JSON.stringify({ mark: MARK, round, answers }),
+  });
 }
 
 function makeServer() {

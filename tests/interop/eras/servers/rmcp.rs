@@ -40,7 +40,7 @@ use tokio::{
 const NOTE: &str = "interop://note";
 const NAMES: [&str; 3] = ["Ada", "Alan", "Grace"];
 /// Has to come back as it is, so it holds what a careless way through JSON or HTTP would change.
-const STATE: &str = "st.ate/with+special=chars and \"quotes\"";
+const MARK: &str = "st.ate/with+special=chars and \"quotes\"";
 
 type Answer<T> = Result<T, ErrorData>;
 type Context = RequestContext<RoleServer>;
@@ -139,7 +139,7 @@ impl Handler {
             tool("progress", json!({ "steps": { "type": "number" } })),
         ];
         let plain = ["log", "touch", "grow", "hang", "was_cancelled"];
-        let asking = ["sample", "elicit_form", "elicit_url", "roots"];
+        let asking = ["sample", "elicit_form", "elicit_url", "roots", "two_rounds"];
         tools.extend(plain.into_iter().chain(asking).map(|name| tool(name, json!({}))));
         if self.0.grown.load(Ordering::Relaxed) {
             tools.push(tool("grown", json!({})));
@@ -281,63 +281,98 @@ impl ServerHandler for Handler {
     }
 }
 
-/// A tool that puts a question to the client and says what was answered.
+/// A tool that puts questions to the client, those of a round at once, and says what was answered.
+/// Between the rounds it keeps nothing but what the client brings back.
 fn ask(name: &str, request: &CallToolRequestParams, context: &Context) -> Answer<CallToolResponse> {
-    let question = question(name)
+    let rounds = rounds(name)
         .ok_or_else(|| ErrorData::invalid_params(format!("unknown tool: {name}"), None))?;
-    let Some(answer) = request.input_responses.as_ref().and_then(|all| all.get("answer")) else {
-        declared(&question, context)?;
-        let round: InputRequiredResult = parse(json!({
-            "resultType": "input_required",
-            "inputRequests": { "answer": question },
-            "requestState": STATE,
-        }))?;
-        return Ok(round.into());
+    let before = State::of(request)?;
+    let mut answers = before.answers;
+    for index in 0..rounds.get(before.round.wrapping_sub(1)).map_or(0, Vec::len) {
+        let all = request.input_responses.as_ref();
+        answers.push(all.and_then(|all| all.get(&key(index))).cloned().unwrap_or_default());
+    }
+    let Some(round) = rounds.get(before.round) else {
+        return Ok(text(Value::Array(answers).to_string()));
     };
-    match request.request_state.as_deref() {
-        Some(STATE) => Ok(text(answer.to_string())),
-        other => {
-            Err(ErrorData::invalid_params(format!("requestState came back as {other:?}"), None))
+    for question in round {
+        declared(question, context)?;
+    }
+    let questions: JsonObject =
+        round.iter().cloned().enumerate().map(|(index, question)| (key(index), question)).collect();
+    let state = json!({ "mark": MARK, "round": before.round + 1, "answers": answers });
+    let round: InputRequiredResult = parse(json!({
+        "resultType": "input_required",
+        "inputRequests": questions,
+        "requestState": state.to_string(),
+    }))?;
+    Ok(round.into())
+}
+
+/// What the client brings back: how many rounds there were, and their answers but the last ones.
+#[derive(Default)]
+struct State {
+    round: usize,
+    answers: Vec<Value>,
+}
+
+impl State {
+    fn of(request: &CallToolRequestParams) -> Answer<Self> {
+        let Some(state) = &request.request_state else { return Ok(State::default()) };
+        let read: Value = serde_json::from_str(state).unwrap_or_default();
+        match (&read["mark"], read["round"].as_u64(), &read["answers"]) {
+            (Value::String(mark), Some(round), Value::Array(answers)) if mark == MARK => {
+                Ok(State { round: round as usize, answers: answers.clone() })
+            }
+            _ => Err(ErrorData::invalid_params(format!("requestState came back as {state}"), None)),
         }
     }
 }
 
-fn question(tool: &str) -> Option<Value> {
+fn key(index: usize) -> String {
+    format!("question {index}")
+}
+
+fn rounds(tool: &str) -> Option<Vec<Vec<Value>>> {
+    let roots = json!({ "method": "roots/list" });
     Some(match tool {
-        "sample" => json!({ "method": "sampling/createMessage", "params": {
-            "messages": [{ "role": "user", "content": { "type": "text", "text": "say something" } }],
-            "maxTokens": 10,
-        }}),
-        "elicit_form" => json!({ "method": "elicitation/create", "params": {
+        "sample" => vec![vec![sample("say something")]],
+        "elicit_form" => vec![vec![json!({ "method": "elicitation/create", "params": {
             "mode": "form", "message": "Who are you?",
             "requestedSchema": {
                 "type": "object",
                 "properties": { "name": { "type": "string" }, "integer": { "type": "integer" } },
                 "required": ["name"],
             },
-        }}),
+        }})]],
         // rmcp's type has an `elicitationId` even here, where the revision has none.
-        "elicit_url" => json!({ "method": "elicitation/create", "params": {
+        "elicit_url" => vec![vec![json!({ "method": "elicitation/create", "params": {
             "mode": "url", "message": "Please sign in.", "elicitationId": "e1",
             "url": "https://interop.example/sign-in?state=a%2Fb",
-        }}),
-        "roots" => json!({ "method": "roots/list" }),
+        }})]],
+        "roots" => vec![vec![roots]],
+        "two_rounds" => vec![vec![roots, sample("first")], vec![sample("second")]],
         _ => return None,
     })
+}
+
+fn sample(words: &str) -> Value {
+    json!({ "method": "sampling/createMessage", "params": {
+        "messages": [{ "role": "user", "content": { "type": "text", "text": words } }],
+        "maxTokens": 10,
+    }})
 }
 
 /// A server may ask only for what this very request declares (26:mrtr).
 fn declared(question: &Value, context: &Context) -> Answer<()> {
     let declared = serde_json::to_value(context.client_capabilities()).unwrap_or_default();
-    let required = match (question["method"].as_str(), question["params"]["mode"].as_str()) {
-        (Some("sampling/createMessage"), _) => json!({ "sampling": {} }),
-        (Some("roots/list"), _) => json!({ "roots": {} }),
-        (_, Some("url")) => json!({ "elicitation": { "url": {} } }),
-        _ => json!({ "elicitation": {} }),
-    };
-    let missing = match &required {
-        url if url["elicitation"]["url"].is_object() => declared["elicitation"]["url"].is_null(),
-        one => one.as_object().is_none_or(|one| one.keys().any(|key| declared[key].is_null())),
+    let method = question["method"].as_str().unwrap_or_default();
+    let url = question["params"]["mode"] == "url";
+    let capability = method.split('/').next().unwrap_or_default();
+    let there = &declared[capability];
+    let (missing, required) = match url {
+        true => (there["url"].is_null(), json!({ "elicitation": { "url": {} } })),
+        false => (there.is_null(), json!({ capability: {} })),
     };
     if missing {
         return Err(ErrorData::missing_required_client_capability(parse(required)?));
