@@ -42,8 +42,9 @@ async function runPair(pair) {
     const client = await connectClient(pair.local, peer);
     await runCells(pair, { client, wire, local: pair.local, remote: pair.remote, direct });
   } catch (error) {
-    for (const name of Object.keys(cells)) pair.cells[name] = { verdict: "FAIL", says: "not connected" };
-    pair.cells.connect = { verdict: "FAIL", says: error.message, evidence: wire?.lines() };
+    for (const name of Object.keys(cells)) pair.cells[name] = { verdict: "FAIL" };
+    const says = `${error.message}; not being connected, every other cell fails too`;
+    pair.cells.connect = { verdict: "FAIL", says, evidence: wire?.lines() };
   } finally {
     await wire?.close();
     await server?.stop();
@@ -119,7 +120,7 @@ function impossible(results) {
 }
 
 function failures(results) {
-  for (const { pair, cell, says, evidence = [] } of results) {
+  for (const { pair, cell, says, evidence = [] } of results.filter(({ says }) => says !== undefined)) {
     console.log(`\nFAIL ${pair}, ${cell}: ${oneLine(says)}`);
     for (const line of evidence.slice(-EVIDENCE_LINES)) console.log(`       ${line}`);
   }
