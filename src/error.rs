@@ -40,6 +40,8 @@ pub enum Kind {
     InvalidRequest,
     /// The method does not exist here.
     MethodNotFound,
+    /// The parameters of a request are not what they must be.
+    InvalidParams,
     /// The tool is hidden by `--ignore-tool` or `--allow-tool`.
     ToolNotAvailable,
     /// Anything else, such as an operating-system error.
@@ -71,6 +73,7 @@ impl Kind {
             Kind::Parse => -32700,
             Kind::InvalidRequest => -32600,
             Kind::MethodNotFound => -32601,
+            Kind::InvalidParams => -32602,
             Kind::ToolNotAvailable | Kind::Usage | Kind::Config | Kind::Unexpected => -32603,
         }
     }
@@ -90,6 +93,7 @@ impl Kind {
             Kind::Parse => "parse",
             Kind::InvalidRequest => "invalid-request",
             Kind::MethodNotFound => "method-not-found",
+            Kind::InvalidParams => "invalid-params",
             Kind::ToolNotAvailable => "tool-not-available",
             Kind::Unexpected => "unexpected",
         }

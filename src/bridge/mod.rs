@@ -12,7 +12,8 @@ pub mod policy;
 mod shutdown;
 pub mod state;
 pub mod store;
-pub mod tools;
+pub mod switch;
+mod tools;
 
 pub use event_loop::run;
 

@@ -18,8 +18,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    config::ToolFilter,
-    remote::event::{End, GetRoute, Refusal, Route, StreamEnd},
+    bridge::{memory::Remembered, tools::Filter},
+    config::{Protocol, Strategy, ToolFilter},
+    remote::event::{End, Event, GetRoute, Post, Refusal, Route, StreamEnd},
 };
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
@@ -86,7 +87,8 @@ fn settings() -> Settings {
     Settings {
         origin: "http://remote.test".to_owned(),
         strategy: Strategy::HttpFirst,
-        last_transport: None,
+        protocol: Protocol::Legacy,
+        known: None,
         grace: 5000,
         call_wait: 45_000,
         answer_wait: Some(60_000),
@@ -278,7 +280,7 @@ impl Bench {
     fn note(&mut self, action: Action) {
         assert!(!self.exited, "after the end: {action:?}");
         match action {
-            Action::Write(bytes) => {
+            Action::Write(bytes) | Action::Relay(bytes, _) => {
                 let text = String::from_utf8(bytes.to_vec()).expect("only UTF-8 is written");
                 assert!(!text.contains(['\n', '\r']), "one line: {text}");
                 self.written.push(text);
