@@ -193,7 +193,7 @@ export async function attempt({ client }, tool) {
     throw new assert.AssertionError({ message: `the call succeeded: ${text}` });
   } catch (error) {
     if (error instanceof assert.AssertionError) throw error;
-    return error.message;
+    return `${error.message}${error.data ? ` ${JSON.stringify(error.data)}` : ""}`;
   }
 }
 

@@ -55,7 +55,7 @@ async function runPair(pair) {
 async function runCells(pair, context) {
   for (const [name, cell] of Object.entries(cells)) {
     const from = context.wire.exchanges.length;
-    const impossible = cannot(pair.local, name);
+    const impossible = cannot(pair.local, pair.remote, name);
     try {
       pair.cells[name] = await within(impossible ? tellsWhy(context, impossible) : passes(cell, context));
     } catch (error) {

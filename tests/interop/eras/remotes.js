@@ -16,17 +16,23 @@ export const remotes = [
   { name: "dual-era", server: node("modern.js", "dual"), path: "/mcp", era: "modern", dual: true },
 ];
 
-/** Why this client cannot take part in this cell whatever the server, and what it is told instead. */
-export function cannot(local, cell) {
+/** Why this client cannot take part in this cell, and what it is told when it tries. */
+export function cannot(local, remote, cell) {
   if (cell === "elicitation form" && !local.elicitation)
     return {
-      reason: `${local.version} has no elicitation (it came with 2025-06-18): the server cannot ask`,
-      tool: "elicit_form", told: /elicitation/i,
+      reason: `${local.name} has no elicitation (it came with 2025-06-18): the server cannot ask`,
+      tool: "elicit_form",
+      told: refusal(remote, "form"),
     };
   if (cell === "elicitation url" && !local.elicitation?.url)
     return {
-      reason: `${local.version} has no URL elicitation (it came with 2025-11-25): the server cannot ask`,
-      tool: "elicit_url", told: /elicitation/i,
+      reason: `${local.name} has no elicitation by URL (it came with 2025-11-25): the server cannot ask`,
+      tool: "elicit_url",
+      told: refusal(remote, "url"),
     };
   return undefined;
 }
+
+/** A legacy server says it in a sentence of its own, a modern one with the code that is for it. */
+const refusal = (remote, mode) =>
+  remote.era === "legacy" ? new RegExp(`Client does not support ${mode} elicitation`) : /-32021.*"requiredCapabilities":\{"elicitation":/;
