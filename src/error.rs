@@ -38,10 +38,12 @@ pub enum Kind {
     Parse,
     /// A message from the local client is not a request that can be served now.
     InvalidRequest,
+    /// The parameters of a request are wrong, or a capability is missing that they need.
+    InvalidParams,
+    /// A `requestState` that is not known, used up, expired, or of another request (XB-46).
+    InvalidRequestState,
     /// The method does not exist here.
     MethodNotFound,
-    /// The parameters of a request are not what they must be.
-    InvalidParams,
     /// The tool is hidden by `--ignore-tool` or `--allow-tool`.
     ToolNotAvailable,
     /// Anything else, such as an operating-system error.
@@ -72,8 +74,8 @@ impl Kind {
             Kind::Limit => -31006,
             Kind::Parse => -32700,
             Kind::InvalidRequest => -32600,
+            Kind::InvalidParams | Kind::InvalidRequestState => -32602,
             Kind::MethodNotFound => -32601,
-            Kind::InvalidParams => -32602,
             Kind::ToolNotAvailable | Kind::Usage | Kind::Config | Kind::Unexpected => -32603,
         }
     }
@@ -92,8 +94,9 @@ impl Kind {
             Kind::Limit => "limit",
             Kind::Parse => "parse",
             Kind::InvalidRequest => "invalid-request",
-            Kind::MethodNotFound => "method-not-found",
             Kind::InvalidParams => "invalid-params",
+            Kind::InvalidRequestState => "invalid_request_state",
+            Kind::MethodNotFound => "method-not-found",
             Kind::ToolNotAvailable => "tool-not-available",
             Kind::Unexpected => "unexpected",
         }

@@ -1,6 +1,7 @@
 //! The state machine as dialogues: a [`Bench`] plays the local client, the remote and the clock.
 
 mod ending;
+mod eras;
 mod handshake;
 mod held;
 mod inbound;
@@ -136,11 +137,15 @@ impl Bench {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Bench::of(State::new, change)
+    }
+
+    fn of(make: impl FnOnce(Settings, Now) -> State, change: impl FnOnce(&mut Settings)) -> Self {
         let now = Now { mono: 1000, wall: 1_000_000, random: 0.0 };
         let mut settings = settings();
         change(&mut settings);
         Bench {
-            state: State::new(settings, now),
+            state: make(settings, now),
             now,
             live: HashSet::new(),
             written: Vec::new(),
@@ -278,7 +283,8 @@ impl Bench {
     }
 
     fn note(&mut self, action: Action) {
-        assert!(!self.exited, "after the end: {action:?}");
+        let is_handed_over = matches!(self.rest.last(), Some(Action::OtherEra(_)));
+        assert!(!self.exited && !is_handed_over, "after the end: {action:?}");
         match action {
             Action::Write(bytes) | Action::Relay(bytes, _) => {
                 let text = String::from_utf8(bytes.to_vec()).expect("only UTF-8 is written");
@@ -360,7 +366,7 @@ fn sent(post: &Post) -> Sent {
     let to = match &post.route {
         Route::Streamable { session, .. } => session.as_deref(),
         Route::HttpSse { url } => Some(&**url),
-        Route::Modern(mirrored) => Some(mirrored.method.as_str()),
+        Route::Modern(_) => Some("modern"),
     };
     Sent {
         exchange: post.exchange,
