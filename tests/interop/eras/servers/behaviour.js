@@ -44,10 +44,11 @@ const QUESTIONS = {
   roots: { method: "roots/list" },
 };
 
-/** Registers everything. `state` lives as long as the process: {grown, cancelled}. */
+/** Registers everything. `state` lives as long as the process. */
 export function offer(server, kit, state) {
   offerTools(server, kit);
   offerResourceAndPrompt(server, kit);
+  offerMeeting(server, kit, state);
   offerCancellation(server, kit, state);
   for (const [name, question] of Object.entries(QUESTIONS))
     tool(server, kit, name, (context) => kit.ask([[question]], context));
@@ -57,8 +58,9 @@ export function offer(server, kit, state) {
 
 /** What everything in one process knows. */
 export function freshState() {
-  const state = { grown: false };
+  const state = { grown: false, meeting: 0 };
   state.cancelled = new Promise((resolve) => (state.noticed = resolve));
+  state.met = new Promise((resolve) => (state.second = resolve));
   return state;
 }
 
@@ -101,6 +103,15 @@ function offerResourceAndPrompt(server, { z, ResourceTemplate, completable, prom
   server.registerPrompt("greet", { argsSchema: promptArguments({ name }) }, ({ name }) => ({
     messages: [{ role: "user", content: { type: "text", text: `Greet ${name}` } }],
   }));
+}
+
+/** The first call is answered when a second one has come. */
+function offerMeeting(server, kit, state) {
+  tool(server, kit, "meet", async () => {
+    if (++state.meeting === 2) state.second();
+    await state.met;
+    return text("met");
+  });
 }
 
 function offerCancellation(server, kit, state) {

@@ -56,6 +56,7 @@ enum Change {
 struct Shared {
     grown: AtomicBool,
     cancelled: watch::Sender<bool>,
+    meeting: watch::Sender<u8>,
     changes: broadcast::Sender<Change>,
 }
 
@@ -70,6 +71,7 @@ async fn main() -> std::io::Result<()> {
     let handler = Handler(Arc::new(Shared {
         grown: AtomicBool::new(false),
         cancelled: watch::Sender::new(false),
+        meeting: watch::Sender::new(0),
         changes: broadcast::Sender::new(16),
     }));
     let service: StreamableHttpService<Handler, LocalSessionManager> = StreamableHttpService::new(
@@ -109,6 +111,14 @@ impl Handler {
         text("logged")
     }
 
+    /// The first call is answered when a second one has come.
+    async fn meet(&self) -> CallToolResponse {
+        self.0.meeting.send_modify(|calls| *calls += 1);
+        // The sender lives as long as `self`.
+        let _ = self.0.meeting.subscribe().wait_for(|calls| *calls >= 2).await;
+        text("met")
+    }
+
     async fn hang(&self, context: &Context) -> CallToolResponse {
         report(context, 0.0).await;
         context.ct.cancelled().await;
@@ -138,7 +148,7 @@ impl Handler {
             tool("echo", json!({ "message": { "type": "string" } })),
             tool("progress", json!({ "steps": { "type": "number" } })),
         ];
-        let plain = ["log", "touch", "grow", "hang", "was_cancelled"];
+        let plain = ["log", "touch", "grow", "meet", "hang", "was_cancelled"];
         let asking = ["sample", "elicit_form", "elicit_url", "roots", "two_rounds"];
         tools.extend(plain.into_iter().chain(asking).map(|name| tool(name, json!({}))));
         if self.0.grown.load(Ordering::Relaxed) {
@@ -185,6 +195,7 @@ impl ServerHandler for Handler {
             "log" => self.log(&context).await,
             "touch" => self.change(Change::Note),
             "grow" => self.grow(),
+            "meet" => self.meet().await,
             "hang" => self.hang(&context).await,
             "was_cancelled" => self.was_cancelled().await,
             other => ask(other, &request, &context)?,
