@@ -22,7 +22,7 @@ const direct = words.includes("--direct");
 const bridge = direct ? {} : executable();
 const pairs = locals.flatMap((local) => remotes.map((remote) => ({ local, remote, name: `${local.name} → ${remote.name}`, cells: {} })));
 const wanted = pairs
-  .filter(({ local, remote }) => !direct || local.era === remote.era)
+  .filter(({ local, remote }) => !direct || local.era === remote.speaks.modern)
   .filter(({ name }) => words.every((word) => word === "--direct" || name.toLowerCase().includes(word)));
 
 const waiting = [...wanted];

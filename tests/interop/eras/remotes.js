@@ -1,5 +1,4 @@
-// The servers that stand on the remote side, each with the newest era that it speaks, and what a
-// client's version cannot express.
+// The servers that stand on the remote side, and what a client's version cannot express with them.
 
 import { fileURLToPath } from "node:url";
 
@@ -8,12 +7,26 @@ const node = (script, mode) => ({ command: process.execPath, args: [at(`servers/
 
 if (!process.env.RMCP_SERVER) throw new Error("RMCP_SERVER is not set; start this with run.sh");
 
+/** By the era of the client, the era that is spoken with the server. */
+const LEGACY = { legacy: "legacy", modern: "legacy" };
+const MODERN = { legacy: "modern", modern: "modern" };
+const EITHER = { legacy: "legacy", modern: "modern" };
+
+/** What a tool says that would have to ask what this client cannot be asked. */
+const IN_WORDS = /Client does not support (form|url) elicitation|\(elicitation\/create\): .* did not declare the required capability/;
+const IN_CODE = /-32021.*"requiredCapabilities":\{"elicitation":/;
+
 export const remotes = [
-  { name: "HTTP+SSE", server: node("legacy.js", "sse"), path: "/sse", era: "legacy" },
-  { name: "Streamable HTTP 2025-11-25", server: node("legacy.js", "streamable"), path: "/mcp", era: "legacy" },
-  { name: "stateless-only 2026-07-28", server: node("modern.js", "only"), path: "/mcp", era: "modern" },
-  { name: "stateless-only 2026-07-28, rmcp", server: { command: process.env.RMCP_SERVER, args: ["{port}"] }, path: "/mcp", era: "modern" },
-  { name: "dual-era", server: node("modern.js", "dual"), path: "/mcp", era: "modern", dual: true },
+  { name: "HTTP+SSE", path: "/sse", speaks: LEGACY, server: node("legacy.js", "sse") },
+  { name: "Streamable HTTP 2025-11-25", path: "/mcp", speaks: LEGACY, server: node("legacy.js", "streamable") },
+  { name: "stateless-only 2026-07-28", path: "/mcp", speaks: MODERN, server: node("modern.js", "only") },
+  {
+    name: "stateless-only 2026-07-28, rmcp", path: "/mcp", speaks: MODERN,
+    server: { command: process.env.RMCP_SERVER, args: ["{port}"] },
+  },
+  // Its legacy side keeps no session, so its modern side carries more, for a legacy client too.
+  { name: "dual-era", path: "/mcp", speaks: MODERN, server: node("modern.js", "dual") },
+  { name: "dual-era, sessions", path: "/mcp", speaks: EITHER, server: node("modern.js", "sessions") },
 ];
 
 /** Why this client cannot take part in this cell, and what it is told when it tries. */
@@ -22,17 +35,15 @@ export function cannot(local, remote, cell) {
     return {
       reason: `${local.name} has no elicitation (it came with 2025-06-18): the server cannot ask`,
       tool: "elicit_form",
-      told: refusal(remote, "form"),
+      told: refusal(local, remote),
     };
   if (cell === "elicitation url" && !local.elicitation?.url)
     return {
       reason: `${local.name} has no elicitation by URL (it came with 2025-11-25): the server cannot ask`,
       tool: "elicit_url",
-      told: refusal(remote, "url"),
+      told: refusal(local, remote),
     };
   return undefined;
 }
 
-/** A legacy server says it in a sentence of its own, a modern one with the code that is for it. */
-const refusal = (remote, mode) =>
-  remote.era === "legacy" ? new RegExp(`Client does not support ${mode} elicitation`) : /-32021.*"requiredCapabilities":\{"elicitation":/;
+const refusal = (local, remote) => (remote.speaks[local.era] === "legacy" ? IN_WORDS : IN_CODE);

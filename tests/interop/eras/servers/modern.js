@@ -1,11 +1,15 @@
-// A server of the modern era, made with the TypeScript SDK v2: node modern.js PORT only|dual
+// A server of the modern era, made with the TypeScript SDK v2: node modern.js PORT only|dual|sessions
 // `only` refuses every legacy request; `dual` is createMcpHandler as it comes, whose legacy side
-// keeps no session. It asks the client by `input_required` results.
+// keeps no session; `sessions` has a legacy side beside it that does. It asks the client by
+// `input_required` results, which the SDK turns into requests on that legacy side.
 
-import { createServer } from "node:http";
-import { toNodeHandler } from "@modelcontextprotocol/node";
-import { McpServer, ResourceTemplate, completable, createMcpHandler, inputRequired } from "@modelcontextprotocol/server";
+import { text as bodyOf } from "node:stream/consumers";
+import { NodeStreamableHTTPServerTransport, toNodeHandler, toWebRequest } from "@modelcontextprotocol/node";
+import {
+  McpServer, ResourceTemplate, completable, createMcpHandler, inputRequired, isLegacyRequest,
+} from "@modelcontextprotocol/server";
 import { z } from "zod";
+import { listen, sessions } from "../../servers/sessions.js";
 import { CAPABILITIES, INFO, NOTE, freshState, offer, text, tool } from "./behaviour.js";
 
 const [port, mode] = process.argv.slice(2);
@@ -35,20 +39,54 @@ function ask(rounds, { mcpReq }) {
   });
 }
 
-function makeServer() {
+function makeServer({ era } = { era: "legacy" }) {
   const server = new McpServer(INFO, { capabilities: CAPABILITIES });
   const kit = {
     z, ResourceTemplate, completable, promptArguments: z.object, call, ask,
-    grow: () => {
-      state.grown = true;
-      handler.notify.toolsChanged();
-    },
-    touch: () => handler.notify.resourceUpdated(NOTE),
+    ...(era === "legacy" ? changesOfSession(server, () => kit) : changes),
   };
   offer(server, kit, state);
   if (state.grown) tool(server, kit, "grown", () => text("grown"));
   return server;
 }
 
-const handler = createMcpHandler(makeServer, mode === "only" ? { legacy: "reject" } : {});
-createServer(toNodeHandler(handler)).listen(Number(port), "127.0.0.1");
+/** How those are told who listen. */
+const changes = {
+  grow: () => {
+    state.grown = true;
+    handler.notify.toolsChanged();
+  },
+  touch: () => handler.notify.resourceUpdated(NOTE),
+};
+
+/** How the client of a legacy session is told. */
+function changesOfSession(server, kit) {
+  const subscribed = new Set();
+  server.server.setRequestHandler("resources/subscribe", async ({ params }) => (subscribed.add(params.uri), {}));
+  server.server.setRequestHandler("resources/unsubscribe", async ({ params }) => (subscribed.delete(params.uri), {}));
+  return {
+    grow: () => tool(server, kit(), "grown", () => text("grown")),
+    touch: async () => {
+      if (subscribed.has(NOTE)) await server.server.sendResourceUpdated({ uri: NOTE });
+    },
+  };
+}
+
+/** Sends legacy requests to servers with sessions, and the others to the modern one. */
+function beside(modern) {
+  const legacy = sessions(async (options) => {
+    const transport = new NodeStreamableHTTPServerTransport(options);
+    await makeServer().connect(transport);
+    return transport;
+  });
+  return async (request, response) => {
+    const sent = await bodyOf(request);
+    const body = sent === "" ? undefined : JSON.parse(sent);
+    const goes = (await isLegacyRequest(await toWebRequest(request, body))) ? legacy : modern;
+    await goes(request, response, body);
+  };
+}
+
+const handler = createMcpHandler(makeServer, mode === "dual" ? {} : { legacy: "reject" });
+const modern = toNodeHandler(handler);
+listen(Number(port), mode === "sessions" ? beside(modern) : modern);
