@@ -8,6 +8,7 @@
 #
 # COMPOSIO_BRIDGE   the executable to test (its absolute path), or a command line that starts
 #                   another bridge; unset: this repository's, built first
+# RMCP_SERVER       the server of eras/servers/rmcp.rs, built already; unset: built first
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -36,6 +37,7 @@ install_python_peers() {
 }
 
 build_rust_peer() {
+  [ -z "${RMCP_SERVER:-}" ] || return 0
   cargo build --quiet --manifest-path "$root/Cargo.toml" --example interop-rmcp
   export RMCP_SERVER="$built/examples/interop-rmcp"
 }
