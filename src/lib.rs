@@ -19,6 +19,9 @@
 //!
 //! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
 //!
+//! Outside `src`, `layout.ld` tells the linker which functions an idle bridge never needs, so that
+//! they do not cost it memory; a room that is seldom entered belongs on its list.
+//!
 //! Rooms still to come have their places: the 2026-07-28 protocol beside `bridge` (`era`), sign-in
 //! (`auth`), Composio's REST (`composio`), client configuration (`clients`).
 //!
