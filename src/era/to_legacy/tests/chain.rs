@@ -8,7 +8,7 @@ use crate::{
         state::{Action, Input, Now, Settings, State},
         tools::Filter,
     },
-    config::{Strategy, ToolFilter},
+    config::{Protocol, Strategy, ToolFilter},
     message::{Message, member},
     remote::event::{End, Event, Post, Refusal},
 };
@@ -28,15 +28,18 @@ impl Chain {
         let settings = Settings {
             origin: "http://remote.test".to_owned(),
             strategy: Strategy::HttpFirst,
-            last_transport: None,
+            protocol: Protocol::Legacy,
+            known: None,
             grace: 5000,
             call_wait: 45_000,
             answer_wait: None,
             ping_interval: None,
             filter: Filter::new(&ToolFilter::default()),
         };
+        let mut layer = ToLegacy::new([3; 32], "composio-bridge-0000-b");
+        layer.listening(true, now, &mut Vec::new());
         Chain {
-            layer: ToLegacy::new([3; 32], "composio-bridge-0000-b"),
+            layer,
             state: State::new(settings, now),
             now,
             posts: VecDeque::new(),
