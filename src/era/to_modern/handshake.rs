@@ -59,7 +59,13 @@ impl Server {
 impl ToModern {
     /// The client begins, or the layer above begins anew for it (XA-1, XA-4).
     pub(super) fn on_initialize(&mut self, post: &Post, message: &Message) {
-        self.stop_handshake();
+        if let Some(earlier) = &self.handshake {
+            let exchange = earlier.exchange;
+            self.stop_handshake();
+            let end = End::Unsent("another `initialize` came after this one".to_owned());
+            self.up(Event::Ended { exchange, end });
+        }
+        self.strand_calls();
         self.is_confirmed = false;
         self.client = Some(Client::new(message));
         self.listens.resources.forget_subscriptions();

@@ -124,15 +124,21 @@ impl ToModern {
     /// Puts the questions that are due; once all are answered, the server gets the answers.
     pub(super) fn ask_client(&mut self, exchange: ExchangeId) {
         let (now, is_confirmed) = (self.now.mono, self.is_confirmed);
-        let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_mut()) else {
+        let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_ref()) else {
             return;
         };
         if let Some(responses) = round.responses() {
             return self.on_all_answered(exchange, responses);
         }
+        if self.calls.get(&exchange).is_some_and(|call| call.is_stranded) {
+            return self.strand(exchange);
+        }
         if !is_confirmed {
             return;
         }
+        let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_ref()) else {
+            return;
+        };
         let (due, later) = round.due(now);
         for index in due {
             let id = self.fresh_id();
@@ -166,6 +172,32 @@ impl ToModern {
         rounds.pauses = 0;
         rounds.retry = Some(Retry { responses: Some(responses), state });
         self.send_retry(exchange);
+    }
+
+    /// The layer above connects anew. It has told the client that all questions are void, and will
+    /// let none through that come on the exchanges it has: who still needs an answer gets none.
+    pub(super) fn strand_calls(&mut self) {
+        self.asked.clear();
+        let mut waiting = Vec::new();
+        for (exchange, call) in &mut self.calls {
+            call.is_stranded = true;
+            if call.rounds.as_ref().is_some_and(|rounds| rounds.round.is_some()) {
+                waiting.push(*exchange);
+            }
+        }
+        waiting.sort_unstable();
+        waiting.into_iter().for_each(|exchange| self.strand(exchange));
+    }
+
+    /// A call wants input that nobody can give any more.
+    fn strand(&mut self, exchange: ExchangeId) {
+        let Some(rounds) = self.rounds(exchange) else { return };
+        rounds.round = None;
+        if let Some(task) = rounds.task.take() {
+            self.cancel_task(&task);
+        }
+        let why = "the connection was opened anew before the client had given the input it needs";
+        self.fail_as(exchange, Kind::SessionLost, why);
     }
 
     /// The handshake is confirmed: now the client may be asked (XA-41).

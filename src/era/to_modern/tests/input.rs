@@ -366,3 +366,32 @@ fn a_retry_that_no_server_takes_is_given_up() {
         );
     }
 }
+
+#[test]
+fn a_new_connection_leaves_no_question_open() {
+    let lost = |said: &[String]| {
+        said.iter().any(|line| {
+            line.starts_with(r#"client< 3 {"jsonrpc":"2.0","id":1,"error":{"code":-31005,"#)
+        })
+    };
+    let again = super::play::initialize("2025-11-25", r#"{"roots":{}}"#);
+    // While the client is asked.
+    let mut bench = Bench::able();
+    asked(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    let said = bench.client(&again);
+    assert!(lost(&said), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains("notifications/cancelled")), "{said:?}");
+    assert!(answer(&mut bench, "own-2", r#"{"roots":[]}"#).is_empty());
+    // Before.
+    let mut bench = Bench::able();
+    begin(&mut bench, "tools/call");
+    assert!(!lost(&bench.client(&again)));
+    let said = require(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    assert!(lost(&said), "{said:?}");
+    // Who needs no input has its answer all the same.
+    let mut bench = Bench::able();
+    begin(&mut bench, "tools/call");
+    bench.client(&again);
+    let said = bench.remote(r#"3 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    assert_eq!(said, [r#"client< 3 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#]);
+}
