@@ -9,7 +9,7 @@ use super::{
     Timer, ToModern,
     request::Carrier,
     result::What,
-    retry::{MAX_ROUNDS, Retry, Visit},
+    retry::{MAX_ROUNDS, Retry, Rounds, Visit},
     round::{CANCEL, Input, Round, Stage},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     remote::event::ExchangeId,
 };
 
-/// How long a person may take for all that one request asks for.
+/// How long a person may take for what one round asks for.
 const LIMIT: Millis = 15 * 60 * 1000;
 
 /// The first pause before a round that asks nothing (XA-42), and before a URL is shown again.
@@ -37,7 +37,13 @@ impl ToModern {
     /// The server wants something first (XA-40).
     pub(super) fn on_input_required(&mut self, exchange: ExchangeId, result: &Object<'_>) {
         self.spend_call(exchange);
-        let Some(client) = &self.client else { return };
+        let Some(client) = &self.client else {
+            return self.fail_as(
+                exchange,
+                Kind::Protocol,
+                "nobody can be asked before `initialize`",
+            );
+        };
         let round = match Round::read(result, client) {
             Ok(round) if round.entries.is_empty() && round.state.is_none() => {
                 let why = "it wants input but does not say what";
@@ -48,9 +54,8 @@ impl ToModern {
         };
         let Some(rounds) = self.rounds(exchange) else { return };
         rounds.count += 1;
-        if rounds.count == 1 {
-            self.after(LIMIT, Timer::Limit(exchange));
-        } else if rounds.count > MAX_ROUNDS {
+        let count = rounds.count;
+        if count > MAX_ROUNDS {
             let why = format!("it asked for input {MAX_ROUNDS} times and still has no answer");
             return self.give_up(exchange, &why);
         }
@@ -59,6 +64,7 @@ impl ToModern {
         if asks_nothing {
             self.pause_round(exchange);
         } else {
+            self.after(LIMIT, Timer::Limit(exchange, count));
             self.ask_client(exchange);
         }
     }
@@ -282,11 +288,9 @@ impl ToModern {
     }
 
     /// A person had time enough.
-    pub(super) fn on_limit(&mut self, exchange: ExchangeId) {
-        let is_waiting = |rounds: &&mut super::retry::Rounds| {
-            rounds.task.is_none() && (rounds.round.is_some() || rounds.retry.is_some())
-        };
-        if self.rounds(exchange).as_ref().is_some_and(is_waiting) {
+    pub(super) fn on_limit(&mut self, exchange: ExchangeId, round: u32) {
+        let is_waiting = |rounds: &&mut Rounds| rounds.round.is_some() && rounds.count == round;
+        if self.rounds(exchange).filter(is_waiting).is_some() {
             self.give_up(exchange, "what it asked for was not answered within 15 minutes");
         }
     }

@@ -64,7 +64,10 @@ impl Over {
         match self {
             Over::Graceful => false,
             Over::Error(error) => {
-                matches!(member(error, "code"), Some("-32601" | "-32602" | "-32020" | "-32022"))
+                matches!(
+                    member(error, "code"),
+                    Some("-32601" | "-32602" | "-32020" | "-32021" | "-32022")
+                )
             }
             Over::End(End::Status(refused)) => matches!(refused.status, 400 | 404 | 405 | 501),
             Over::End(End::Malformed(_) | End::Redirected(_) | End::NotModern(_)) => true,

@@ -156,6 +156,12 @@ fn xa_42_a_prompt_reaches_the_limit_as_an_error_and_time_has_one_too() {
         said[0].contains(r#""method":"notifications/cancelled","params":{"requestId":"own-2""#)
     );
     assert!(said[1].ends_with(r#""isError":true}}"#), "{said:?}");
+    // A try that takes its time is not cut short.
+    let mut bench = Bench::able();
+    asked(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    answer(&mut bench, "own-2", r#"{"roots":[]}"#);
+    assert!(bench.pass(60 * 60_000).is_empty());
+    assert_eq!(bench.remote(r#"own2 {"jsonrpc":"2.0","id":"own-3","result":{}}"#).len(), 1);
 }
 
 #[test]
