@@ -87,7 +87,10 @@ impl ToModern {
             .iter()
             .filter_map(|entry| Some((entry.key.clone(), entry.url.clone()?)))
             .collect();
-        self.complete_visits(exchange, &urls);
+        // A task lists all that it ever asked; here is only what is new of it.
+        if self.rounds(exchange).is_some_and(|rounds| rounds.task.is_none()) {
+            self.complete_visits(exchange, &urls);
+        }
         for entry in &mut round.entries {
             if entry.stage == Stage::Answered(CANCEL.to_owned()) {
                 self.warn(format!(
@@ -129,44 +132,47 @@ impl ToModern {
 
     /// Puts the questions that are due; once all are answered, the server gets the answers.
     pub(super) fn ask_client(&mut self, exchange: ExchangeId) {
-        let (now, is_confirmed) = (self.now.mono, self.is_confirmed);
-        let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_ref()) else {
-            return;
-        };
+        let now = self.now.mono;
+        let Some(round) = self.round(exchange) else { return };
         if let Some(responses) = round.responses() {
             return self.on_all_answered(exchange, responses);
         }
+        let (due, later) = round.due(now);
         if self.calls.get(&exchange).is_some_and(|call| call.is_stranded) {
             return self.strand(exchange);
         }
-        if !is_confirmed {
+        if !self.is_confirmed {
             return;
         }
-        let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_ref()) else {
-            return;
-        };
-        let (due, later) = round.due(now);
-        for index in due {
-            let id = self.fresh_id();
-            let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_mut()) else {
-                return;
-            };
-            let entry = &mut round.entries[index];
-            let params = entry.params.as_ref().map(|params| format!(r#","params":{params}"#));
-            let text = format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"method":"{}"{}}}"#,
-                entry.input.method(),
-                params.unwrap_or_default()
-            );
-            let id = unquote(&id).into_owned();
-            entry.stage = Stage::Asked(id.clone());
-            self.asked.insert(id, exchange);
-            self.say(exchange, text.into());
-        }
+        due.into_iter().for_each(|index| self.put_question(exchange, index));
         let is_task = self.rounds(exchange).is_some_and(|rounds| rounds.task.is_some());
+        // A task is looked at again with its next poll anyway.
         if let Some(at) = later.filter(|_| !is_task) {
             self.call_due(exchange, at - now);
         }
+    }
+
+    fn round(&mut self, exchange: ExchangeId) -> Option<&mut Round> {
+        self.rounds(exchange)?.round.as_mut()
+    }
+
+    /// One question, as a request under an id of its own (XA-41).
+    fn put_question(&mut self, exchange: ExchangeId, index: usize) {
+        let id = self.fresh_id();
+        let Some(entry) = self.round(exchange).and_then(|round| round.entries.get_mut(index))
+        else {
+            return;
+        };
+        let params = entry.params.as_ref().map(|params| format!(r#","params":{params}"#));
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{}"{}}}"#,
+            entry.input.method(),
+            params.unwrap_or_default()
+        );
+        let id = unquote(&id).into_owned();
+        entry.stage = Stage::Asked(id.clone());
+        self.asked.insert(id, exchange);
+        self.say(exchange, text.into());
     }
 
     fn on_all_answered(&mut self, exchange: ExchangeId, responses: String) {

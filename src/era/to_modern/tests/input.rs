@@ -401,3 +401,19 @@ fn a_new_connection_leaves_no_question_open() {
     let said = bench.remote(r#"3 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
     assert_eq!(said, [r#"client< 3 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#]);
 }
+
+#[test]
+fn a_retry_carries_what_the_server_gave_and_nothing_the_client_made_up() {
+    let mut bench = Bench::able();
+    bench.client(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":"mine","inputResponses":{},"name":"t"}}"#,
+    );
+    require(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    let said = answer(&mut bench, "own-2", r#"{"roots":[]}"#);
+    assert_eq!(
+        said,
+        [
+            r#"remote< own2 {"jsonrpc":"2.0","id":"own-3","method":"tools/call","params":{"_meta":{$CALL},"name":"t","inputResponses":{"k":{"roots":[]}}}}"#
+        ]
+    );
+}
