@@ -50,7 +50,6 @@ pub struct ToModern {
     own_id: String,
     counter: u64,
     ids: u64,
-    first_exchange: ExchangeId,
     exchanges: ExchangeId,
     now: Now,
     steps: Vec<Step>,
@@ -124,7 +123,6 @@ impl ToModern {
             own_id: own_id.to_owned(),
             counter: 0,
             ids: 0,
-            first_exchange: exchanges,
             exchanges,
             now: Now::default(),
             steps: Vec::new(),
@@ -217,8 +215,7 @@ impl ToModern {
         let meta = self
             .client
             .as_ref()
-            .map(|client| client.meta(method.starts_with("tasks/")))
-            .unwrap_or_default();
+            .map_or_else(|| "{}".to_owned(), |client| client.meta(method.starts_with("tasks/")));
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}"_meta":{meta}}}}}"#
         );
@@ -240,7 +237,7 @@ impl ToModern {
 
     fn purpose(&self, exchange: ExchangeId) -> Option<Purpose> {
         let is_first = |call: &Call| call.below == Some(exchange);
-        if exchange < self.first_exchange && self.calls.get(&exchange).is_some_and(is_first) {
+        if self.calls.get(&exchange).is_some_and(is_first) {
             return Some(Purpose::Call(exchange));
         }
         self.below.get(&exchange).copied()

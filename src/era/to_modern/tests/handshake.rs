@@ -78,7 +78,7 @@ fn xa_3_what_the_server_says_of_itself() {
 }
 
 #[test]
-fn xa_4_what_the_client_can_do_goes_with_every_request() {
+fn xa_4_and_t71_what_the_client_can_do_goes_with_every_request() {
     for (version, legacy, modern) in [
         ("2025-11-25", r#"{"roots":{"listChanged":true}}"#, r#"{"roots":{}}"#),
         (

@@ -336,7 +336,7 @@ fn xa_49_samples_for_an_older_client() {
 }
 
 #[test]
-fn a_retry_that_no_server_takes_is_given_up() {
+fn xa_55_a_retry_that_no_server_takes_is_given_up() {
     let mut bench = Bench::able();
     asked(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
     answer(&mut bench, "own-2", r#"{"roots":[]}"#);
