@@ -82,8 +82,17 @@ impl Resources {
 
     /// A new handshake: the client subscribes anew, or the layer above does it in its name.
     pub fn forget_subscriptions(&mut self) {
-        let known = std::mem::take(&mut self.wanted);
-        self.unseen.extend(known);
+        self.note_unseen();
+        self.wanted.clear();
+    }
+
+    /// From now on nobody tells of changes.
+    fn note_unseen(&mut self) {
+        for uri in &self.wanted {
+            if !self.unseen.contains(uri) {
+                self.unseen.push(uri.clone());
+            }
+        }
     }
 }
 
@@ -95,7 +104,7 @@ impl ToModern {
             return self.on_opening_over(exchange, over);
         }
         resources.active = None;
-        resources.unseen.extend(resources.wanted.clone());
+        resources.note_unseen();
         if resources.opening.is_none() {
             self.listen_to_resources_later(&over);
         }
@@ -201,8 +210,7 @@ impl ToModern {
     /// Ends the listen to resources; what changes from now on is told of with the next one.
     pub(super) fn close_resources(&mut self) {
         let resources = &mut self.listens.resources;
-        let wanted = resources.wanted.clone();
-        resources.unseen.extend(wanted);
+        resources.note_unseen();
         let opening = resources.opening.take();
         let queue = std::mem::take(&mut resources.queue);
         let streams = [resources.active.take(), opening.as_ref().map(|opening| opening.stream)];
