@@ -23,6 +23,7 @@ use tokio::{
 };
 
 use super::{
+    Era,
     handler::{Handler, Shared},
     sandbox::{Answer, plain},
 };
@@ -72,7 +73,7 @@ impl HttpSse {
     ) {
         let (ours, theirs) = tokio::io::duplex(PIPE);
         let (lines, input) = tokio::io::split(ours);
-        let handler = Handler::new(self.shared.clone());
+        let handler = Handler::new(self.shared.clone(), Era::Legacy);
         let server = tokio::spawn(async move {
             if let Ok(running) = handler.serve(theirs).await {
                 let _ = running.waiting().await;
