@@ -17,6 +17,7 @@ mod local;
 mod memory;
 mod network;
 mod proxies;
+mod sandbox;
 mod secrets;
 mod sse;
 mod startup;
