@@ -177,6 +177,33 @@ impl Message {
         splice(&self.bytes, end..end, &format!(r#","params":{params}"#))
     }
 
+    /// The message that `bytes` are, which differ from its own within `params` alone, or have some
+    /// where it had none.
+    pub fn with_other_params(&self, bytes: Bytes) -> Message {
+        let Some(old) = self.params.clone() else {
+            // Rare enough to be read again; what was made of a message is one.
+            return Message::parse(bytes).unwrap_or_else(|_| self.clone());
+        };
+        let end = old.end + bytes.len() - self.bytes.len();
+        let moved = |place: &Option<Range<usize>>| {
+            place.clone().map(|place| match place.start {
+                start if start > old.start => {
+                    place.start + end - old.end..place.end + end - old.end
+                }
+                _ => place,
+            })
+        };
+        Message {
+            kind: self.kind,
+            id: moved(&self.id),
+            method: moved(&self.method),
+            params: Some(old.start..end),
+            result: moved(&self.result),
+            error: moved(&self.error),
+            bytes,
+        }
+    }
+
     /// The same bytes with another `result`; unchanged where there is none.
     pub fn with_result(&self, result: &str) -> Bytes {
         match &self.result {

@@ -1,6 +1,6 @@
 //! Doing what the state machine says: exchanges as tasks, and the memory's file work.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc::{self, UnboundedSender},
@@ -35,7 +35,7 @@ const DELETE_LIMIT: Duration = Duration::from_millis(500);
 /// Everything that is going on.
 pub struct Effects {
     connector: Connector,
-    exchanges: HashMap<ExchangeId, (AbortHandle, Sent)>,
+    exchanges: BTreeMap<ExchangeId, (AbortHandle, Sent)>,
     events: Reporter,
     recalled: UnboundedSender<Memory>,
     store: Store,
@@ -62,7 +62,7 @@ impl Effects {
         tokio::spawn(async move { drop(early.client().await) });
         Effects {
             connector,
-            exchanges: HashMap::new(),
+            exchanges: BTreeMap::new(),
             events,
             recalled,
             store,

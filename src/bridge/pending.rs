@@ -1,6 +1,6 @@
 //! The requests that wait for an answer, in both directions. Pure.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -104,7 +104,7 @@ impl Request {
 /// All requests of the local client that have no answer yet.
 #[derive(Debug, Default)]
 pub struct Requests {
-    all: HashMap<Key, Request>,
+    all: BTreeMap<Key, Request>,
     next: Key,
 }
 

@@ -41,19 +41,19 @@ impl<'a> Object<'a> {
 
     /// The raw value of the last member called `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().rev().find(|(key, _)| unquote(key) == name).map(|(_, value)| value.as_ref())
+        self.0.iter().rev().find(|(key, _)| is_name(key, name)).map(|(_, value)| value.as_ref())
     }
 
     /// Gives `name` the raw JSON `value`, in the place it had or else at the end.
     pub fn set(&mut self, name: &str, value: impl Into<Cow<'a, str>>) {
         let value = value.into();
-        match self.0.iter().rposition(|(key, _)| unquote(key) == name) {
+        match self.0.iter().rposition(|(key, _)| is_name(key, name)) {
             Some(at) => {
                 self.0[at].1 = value;
                 let mut index = 0;
                 self.0.retain(|(key, _)| {
                     index += 1;
-                    index > at || unquote(key) != name
+                    index > at || !is_name(key, name)
                 });
             }
             None => self.0.push((Cow::Owned(quote(name)), value)),
@@ -64,7 +64,7 @@ impl<'a> Object<'a> {
     pub fn remove(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let mut removed = None;
         self.0.retain_mut(|(key, value)| {
-            let is_it = unquote(key) == name;
+            let is_it = is_name(key, name);
             if is_it {
                 removed = Some(std::mem::take(value));
             }
@@ -94,6 +94,12 @@ impl fmt::Display for Object<'_> {
         }
         f.write_str("}")
     }
+}
+
+/// Whether the string token `key` says `name`, escaped or not.
+fn is_name(key: &str, name: &str) -> bool {
+    let inner = key.get(1..key.len() - 1).unwrap_or_default();
+    inner == name || inner.len() > name.len() && unquote(key) == name
 }
 
 /// `text` as a JSON string token.

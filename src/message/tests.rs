@@ -129,3 +129,23 @@ fn several_members_are_found_in_one_pass() {
     assert_eq!(members("[1]", ["a"]), [None]);
     assert_eq!(members(r#"{"a":1,"b"#, ["a"]), [None]);
 }
+
+#[test]
+fn other_params_are_found_where_they_are() {
+    for (text, edited) in [
+        (
+            r#"{"id":1,"params":{"a":1},"method":"m"}"#,
+            r#"{"id":1,"params":{"a":1,"b":2},"method":"m"}"#,
+        ),
+        (r#"{"params":{"a":1},"id":"x","method":"m"}"#, r#"{"params":{},"id":"x","method":"m"}"#),
+        (r#"{"id":1,"method":"m"}"#, r#"{"id":1,"method":"m","params":{"a":1}}"#),
+    ] {
+        let other = message(text).with_other_params(edited.into());
+        let read = message(edited);
+        assert_eq!(
+            (other.id(), other.method(), other.params(), other.bytes()),
+            (read.id(), read.method(), read.params(), read.bytes()),
+            "{text}"
+        );
+    }
+}

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::error::Error;
+use crate::{error::Error, message::Message};
 
 /// Names one HTTP exchange: a POST with its answer, or a GET with its stream.
 pub type ExchangeId = u64;
@@ -170,6 +170,8 @@ pub struct Post {
     pub route: Route,
     /// The message.
     pub body: Bytes,
+    /// The same, where it has been read already.
+    pub message: Option<Box<Message>>,
     /// Ask for a compressed answer: for lists, which are large and never streamed.
     pub compressed: bool,
     /// Send only after the request of this exchange has left (a cancellation).

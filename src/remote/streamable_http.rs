@@ -18,6 +18,8 @@ use super::{
 
 const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
 const VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+const METHOD: HeaderName = HeaderName::from_static("mcp-method");
+const NAME: HeaderName = HeaderName::from_static("mcp-name");
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -166,21 +168,22 @@ fn add_session(headers: &mut HeaderMap, session: &Option<Arc<str>>, version: &Op
 
 /// The members of the body that a modern request repeats in its headers (MH-3 to MH-7).
 fn add_mirrored(headers: &mut HeaderMap, mirrored: &Mirrored) {
-    let mut add = |name: &str, value: &str| {
-        let name = HeaderName::try_from(name);
-        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
+    let mut add = |name: HeaderName, value: &str| {
+        if let Ok(mut value) = HeaderValue::from_str(value) {
             // They repeat what a person said to a tool (SEC-16).
             value.set_sensitive(true);
             headers.insert(name, value);
         }
     };
-    add(VERSION.as_str(), &mirrored.version);
-    add("mcp-method", &mirrored.method);
+    add(VERSION, &mirrored.version);
+    add(METHOD, &mirrored.method);
     if let Some(name) = &mirrored.name {
-        add("mcp-name", name);
+        add(NAME, name);
     }
     for (name, value) in &mirrored.params {
-        add(&format!("mcp-param-{name}"), value);
+        if let Ok(name) = HeaderName::try_from(format!("mcp-param-{name}")) {
+            add(name, value);
+        }
     }
 }
 

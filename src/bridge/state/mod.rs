@@ -31,7 +31,7 @@ mod sessionless;
 mod startup;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     time::Duration,
 };
 
@@ -148,9 +148,9 @@ pub struct State {
     local: Local,
     link: Link,
     connection: Connection,
-    exchanges: HashMap<ExchangeId, (Purpose, u32)>,
+    exchanges: BTreeMap<ExchangeId, (Purpose, u32)>,
     requests: Requests,
-    batches: HashMap<u64, Batch>,
+    batches: BTreeMap<u64, Batch>,
     inbounds: Inbounds,
     own: Vec<(u64, Own)>,
     /// Requests whose refusal raises the question which era the remote is of.
@@ -199,9 +199,9 @@ impl State {
             local: Local::default(),
             link: Link::Idle,
             connection: Connection::default(),
-            exchanges: HashMap::new(),
+            exchanges: BTreeMap::new(),
             requests: Requests::default(),
-            batches: HashMap::new(),
+            batches: BTreeMap::new(),
             inbounds: Inbounds::default(),
             own: Vec::new(),
             suspects: Vec::new(),

@@ -50,8 +50,20 @@ impl State {
     pub(super) fn submit(&mut self, key: Key) {
         let Some(request) = self.requests.get(key) else { return };
         let (bytes, compressed) = (request.bytes(), request.method.wants_compression());
+        // The layers between here and a modern remote need not read it again.
+        let message = Some(&request.message).filter(|message| message.bytes() == &bytes);
+        let message = message.filter(|_| self.is_modern()).cloned().map(Box::new);
         self.try_era(key);
-        let exchange = self.send(Purpose::Request(key), bytes, compressed, None);
+        let exchange = self.begin(Purpose::Request(key));
+        let route = self.connection.route();
+        self.act(Action::Post(Post {
+            exchange,
+            route,
+            body: bytes,
+            message,
+            compressed,
+            after: None,
+        }));
         let over_sse = self.connection.transport == Transport::HttpSse;
         let deadline = self.settings.answer_wait.filter(|_| over_sse);
         let deadline = deadline.map(|wait| self.now.mono + wait);
@@ -74,7 +86,7 @@ impl State {
     ) -> ExchangeId {
         let exchange = self.begin(purpose);
         let route = self.connection.route();
-        self.act(Action::Post(Post { exchange, route, body, compressed, after }));
+        self.act(Action::Post(Post { exchange, route, body, message: None, compressed, after }));
         exchange
     }
 

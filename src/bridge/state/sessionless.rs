@@ -65,6 +65,9 @@ impl State {
     /// Looks at an outcome for what it says about the era. Whether that settles the request.
     pub(super) fn judge(&mut self, key: Key, outcome: Outcome<'_>) -> bool {
         let is_trial = matches!(self.link, Link::Trial(_));
+        if !is_trial && matches!(outcome, Outcome::Answer(_)) {
+            return false;
+        }
         let is_asked = self.settings.protocol == Protocol::Auto && self.sessionless;
         let Some(request) = self.requests.get(key).filter(|_| is_asked) else { return false };
         if self.suspects.iter().any(|(suspect, _)| *suspect == key) {

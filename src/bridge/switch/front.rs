@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     era::{MODERN_VERSIONS, meta},
     error::{Error, Kind},
-    message::{self, Message, is_request_id, member, unquote},
+    message::{self, Message, is_request_id, members, unquote},
 };
 
 /// What a message turns out to be.
@@ -33,7 +33,9 @@ pub fn classify(message: Message) -> Said {
         };
     }
     let all = message.param("_meta").filter(|all| all.starts_with('{'));
-    let version = all.and_then(|all| member(all, meta::PROTOCOL_VERSION)).map(unquote);
+    let wanted = [meta::PROTOCOL_VERSION, meta::CLIENT_CAPABILITIES];
+    let [version, capabilities] = all.map_or([None; 2], |all| members(all, wanted));
+    let version = version.map(unquote);
     let is_modern = version.is_some() || is_modern_method(&message.method());
     if message.kind() != message::Kind::Request || !is_modern {
         return match (message.kind(), version) {
@@ -51,7 +53,6 @@ pub fn classify(message: Message) -> Said {
     if !MODERN_VERSIONS.contains(&version.as_ref()) {
         return Said::Refused(unsupported(id, &version));
     }
-    let capabilities = all.and_then(|all| member(all, meta::CLIENT_CAPABILITIES));
     if !capabilities.is_some_and(|capabilities| capabilities.starts_with('{')) {
         return missing(id, &message, meta::CLIENT_CAPABILITIES);
     }
@@ -94,6 +95,7 @@ fn unsupported(id: &str, version: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::member;
 
     const FULL: &str = r#"{"_meta":{"io.modelcontextprotocol\/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
 

@@ -1,6 +1,6 @@
 //! One state machine, and the layers that its client's and its remote's eras want around it.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use bytes::Bytes;
 
@@ -56,9 +56,9 @@ struct Below {
     to_modern: Option<ToModern>,
     wire: Wire,
     /// The state machine's exchanges that the layers have taken over.
-    taken: HashSet<ExchangeId>,
+    taken: BTreeSet<ExchangeId>,
     /// The exchanges that the layers have with the transports.
-    begun: HashSet<ExchangeId>,
+    begun: BTreeSet<ExchangeId>,
 }
 
 /// Something on its way between the parts.
@@ -393,8 +393,8 @@ impl Below {
                 .translates
                 .then(|| ToModern::new(&make.host, make.exchanges, &own_id("a"))),
             wire: Wire::new(make.exchanges + RANGE, &own_id("w")),
-            taken: HashSet::new(),
-            begun: HashSet::new(),
+            taken: BTreeSet::new(),
+            begun: BTreeSet::new(),
         }
     }
 }

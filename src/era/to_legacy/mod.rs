@@ -27,7 +27,7 @@ mod seal;
 mod session;
 mod tasks;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use bytes::Bytes;
 use tracing::debug;
@@ -67,7 +67,7 @@ pub struct ToLegacy {
     session: Session,
     waiting: VecDeque<Waiting>,
     calls: BTreeMap<u64, Call>,
-    own: HashMap<u64, Own>,
+    own: BTreeMap<u64, Own>,
     parked: Vec<Parked>,
     listens: Listens,
     log: Log,
@@ -126,7 +126,7 @@ impl ToLegacy {
             session: Session::default(),
             waiting: VecDeque::new(),
             calls: BTreeMap::new(),
-            own: HashMap::new(),
+            own: BTreeMap::new(),
             parked: Vec::new(),
             listens: Listens::default(),
             log: Log::default(),

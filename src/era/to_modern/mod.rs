@@ -60,9 +60,9 @@ pub struct ToModern {
     /// Whether the client has confirmed the handshake, so that it may be asked something (XA-41).
     is_confirmed: bool,
     /// Requests by the exchange above.
-    calls: HashMap<ExchangeId, Call>,
+    calls: BTreeMap<ExchangeId, Call>,
     /// What the exchanges below are for, where they are not simply those of `calls`.
-    below: HashMap<ExchangeId, Purpose>,
+    below: BTreeMap<ExchangeId, Purpose>,
     /// The requests that the client has not answered, by id, with the call they are for.
     asked: HashMap<String, ExchangeId>,
     listens: Listens,
@@ -131,8 +131,8 @@ impl ToModern {
             server: Server::default(),
             handshake: None,
             is_confirmed: false,
-            calls: HashMap::new(),
-            below: HashMap::new(),
+            calls: BTreeMap::new(),
+            below: BTreeMap::new(),
             asked: HashMap::new(),
             listens: Listens::default(),
         }
@@ -205,7 +205,14 @@ impl ToModern {
         self.exchanges += 1;
         self.below.insert(exchange, purpose);
         let route = Route::Modern(Mirrored::default());
-        self.steps.push(Step::Post(Post { exchange, route, body, compressed, after: None }));
+        self.steps.push(Step::Post(Post {
+            exchange,
+            route,
+            body,
+            message: None,
+            compressed,
+            after: None,
+        }));
         exchange
     }
 

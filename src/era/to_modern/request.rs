@@ -71,9 +71,10 @@ pub(super) enum Carrier {
 }
 
 impl ToModern {
-    pub(super) fn on_post(&mut self, post: Post) {
+    pub(super) fn on_post(&mut self, mut post: Post) {
         let exchange = post.exchange;
-        match Message::parse(post.body.clone()) {
+        let message = post.message.take();
+        match message.map_or_else(|| Message::parse(post.body.clone()), |message| Ok(*message)) {
             Ok(message) => match message.kind() {
                 message::Kind::Request => self.on_request(post, message),
                 message::Kind::Notification => self.on_notification(post, &message),
@@ -129,6 +130,7 @@ impl ToModern {
             let why = "its parameters are not an object";
             return self.refuse(post.exchange, &message, Kind::InvalidParams, why);
         };
+        post.message = Some(Box::new(message.with_other_params(body.clone())));
         post.body = body;
         post.route = Route::Modern(Mirrored::default());
         let exchange = post.exchange;

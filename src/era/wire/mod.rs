@@ -10,7 +10,7 @@ mod answer;
 mod listen;
 mod repair;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tracing::debug;
@@ -32,9 +32,9 @@ pub struct Wire {
     own_id: String,
     tools: Tools,
     /// By the numbers of the layer above.
-    flights: HashMap<ExchangeId, Flight>,
+    flights: BTreeMap<ExchangeId, Flight>,
     /// Which flight an exchange of our own numbering serves.
-    aliases: HashMap<ExchangeId, ExchangeId>,
+    aliases: BTreeMap<ExchangeId, ExchangeId>,
     /// The listen streams that wait to be opened again.
     timers: BTreeSet<(Millis, ExchangeId)>,
 }
@@ -95,8 +95,8 @@ impl Wire {
             exchanges,
             own_id: own_id.to_owned(),
             tools: Tools::default(),
-            flights: HashMap::new(),
-            aliases: HashMap::new(),
+            flights: BTreeMap::new(),
+            aliases: BTreeMap::new(),
             timers: BTreeSet::new(),
         }
     }
@@ -159,16 +159,26 @@ impl Wire {
             }
         }
         let route = Route::Modern(mirrored);
-        steps.push(Step::Post(Post { exchange, route, body, compressed, after: None }));
+        steps.push(Step::Post(Post {
+            exchange,
+            route,
+            body,
+            message: None,
+            compressed,
+            after: None,
+        }));
     }
 }
 
 impl Layer for Wire {
-    fn post(&mut self, post: Post, _: Now, steps: &mut Vec<Step>) {
+    fn post(&mut self, mut post: Post, _: Now, steps: &mut Vec<Step>) {
         let exchange = post.exchange;
-        let message = match Message::parse(post.body.clone()) {
-            Ok(message) => message,
-            Err(invalid) => return end(exchange, End::Malformed(invalid.to_string()), steps),
+        let message = match post.message.take() {
+            Some(message) => *message,
+            None => match Message::parse(post.body.clone()) {
+                Ok(message) => message,
+                Err(invalid) => return end(exchange, End::Malformed(invalid.to_string()), steps),
+            },
         };
         let is_cancellation = message.method() == "notifications/cancelled";
         if message.kind() == message::Kind::Response || is_cancellation {

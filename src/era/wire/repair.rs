@@ -107,6 +107,7 @@ impl Wire {
         steps.push(Step::Post(Post {
             exchange,
             route,
+            message: None,
             body: body.into(),
             compressed: true,
             after: None,

@@ -32,7 +32,7 @@ impl Bench {
         let body = Bytes::copy_from_slice(body.as_bytes());
         let route = Route::Modern(Mirrored::default());
         let mut steps = Vec::new();
-        let post = Post { exchange, route, body, compressed: false, after: None };
+        let post = Post { exchange, route, body, message: None, compressed: false, after: None };
         self.wire.post(post, self.now, &mut steps);
         steps
     }

@@ -117,7 +117,8 @@ impl Bench {
                 let exchange = self.fresh();
                 let body = Bytes::copy_from_slice(what.as_bytes());
                 let route = Route::Modern(Mirrored::default());
-                let post = Post { exchange, route, body, compressed: false, after: None };
+                let post =
+                    Post { exchange, route, body, message: None, compressed: false, after: None };
                 self.layer.post(post, now, steps);
             }
             ("remote", Some((exchange, what))) => {
