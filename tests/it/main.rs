@@ -15,6 +15,7 @@ mod faults_sse;
 mod http2;
 mod local;
 mod memory;
+mod modern_support_works;
 mod network;
 mod proxies;
 mod secrets;
