@@ -9,6 +9,8 @@ mod bytes;
 mod cli;
 mod descriptors;
 mod ending;
+mod era_local;
+mod era_modern;
 mod faults_both;
 mod faults_http;
 mod faults_sse;

@@ -12,7 +12,7 @@ pub mod client;
 mod listen;
 pub mod strict;
 
-pub use call::Call;
+pub use call::{Call, text_result};
 use listen::Listen;
 
 use super::{
