@@ -9,6 +9,7 @@ mod bytes;
 mod cli;
 mod descriptors;
 mod ending;
+mod era_a;
 mod era_detect;
 mod era_local;
 mod era_modern;
