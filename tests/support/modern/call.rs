@@ -5,11 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::Core;
-use crate::support::{
-    http::{Exchange, Request},
-    json,
-    net::lock,
-};
+use crate::support::{http::Exchange, json, net::lock};
 
 /// One request that came in and was found good, and the ways to react.
 pub struct Call<'a> {
@@ -18,7 +14,6 @@ pub struct Call<'a> {
     pub method: String,
     /// Null where they cannot be parsed (deep nesting, numbers out of range).
     pub params: Value,
-    pub request: &'a Arc<Request>,
     pub(super) exchange: &'a mut Exchange,
     pub(super) core: &'a Arc<Core>,
 }
@@ -52,11 +47,6 @@ impl Call<'_> {
     /// The marker of a `tools/call`.
     pub fn marker(&self) -> String {
         self.params["arguments"]["marker"].as_str().unwrap_or("unmarked").to_owned()
-    }
-
-    /// A member of the request's metadata, by the name behind the reserved prefix.
-    pub fn meta(&self, name: &str) -> &Value {
-        &self.params["_meta"][format!("io.modelcontextprotocol/{name}")]
     }
 
     /// Counts an execution.

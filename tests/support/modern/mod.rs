@@ -275,7 +275,7 @@ impl Core {
         let params = request.members().and_then(|all| all.raw("params").map(json::lenient));
         let behaviour = lock(&self.behaviours).get(&method).cloned();
         let params = params.unwrap_or_default();
-        let mut call = Call { id, method, params, request, exchange, core: self };
+        let mut call = Call { id, method, params, exchange, core: self };
         match behaviour {
             Some(behaviour) => behaviour(&mut call),
             None => call.behave(),
