@@ -13,7 +13,10 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) use parse::header_order;
 pub use parse::parse;
 
-use crate::{config::Strategy, demo::Transport};
+use crate::{
+    config::{Protocol, Strategy},
+    demo::Transport,
+};
 use value::{CommandLine, Level, PositiveSeconds, Seconds};
 
 const EXAMPLES: &str = "\
@@ -111,6 +114,10 @@ pub struct Settings {
     /// Which transports to try, in which order [default: http-first]
     #[arg(long, value_enum, value_name = "STRATEGY", help_heading = "Connection")]
     pub transport: Option<Strategy>,
+
+    /// Which protocol to speak with the remote: until 2025-11-25, or 2026-07-28 [default: auto]
+    #[arg(long, value_enum, value_name = "PROTOCOL", help_heading = "Connection")]
+    pub protocol: Option<Protocol>,
 
     /// Allow http:// to a host that is not this machine
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Connection")]

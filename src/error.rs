@@ -38,6 +38,10 @@ pub enum Kind {
     Parse,
     /// A message from the local client is not a request that can be served now.
     InvalidRequest,
+    /// The parameters of a request are wrong, or a capability is missing that they need.
+    InvalidParams,
+    /// A `requestState` that is not known, used up, expired, or of another request (XB-46).
+    InvalidRequestState,
     /// The method does not exist here.
     MethodNotFound,
     /// The tool is hidden by `--ignore-tool` or `--allow-tool`.
@@ -70,6 +74,7 @@ impl Kind {
             Kind::Limit => -31006,
             Kind::Parse => -32700,
             Kind::InvalidRequest => -32600,
+            Kind::InvalidParams | Kind::InvalidRequestState => -32602,
             Kind::MethodNotFound => -32601,
             Kind::ToolNotAvailable | Kind::Usage | Kind::Config | Kind::Unexpected => -32603,
         }
@@ -89,6 +94,8 @@ impl Kind {
             Kind::Limit => "limit",
             Kind::Parse => "parse",
             Kind::InvalidRequest => "invalid-request",
+            Kind::InvalidParams => "invalid-params",
+            Kind::InvalidRequestState => "invalid_request_state",
             Kind::MethodNotFound => "method-not-found",
             Kind::ToolNotAvailable => "tool-not-available",
             Kind::Unexpected => "unexpected",

@@ -12,15 +12,19 @@
 //! is the HTTP side: the client, the two transports, event streams, and the words for refusals.
 //!
 //! [`bridge`] is the relay between them: [`bridge::state`] is a pure state machine that decides
-//! everything, and a thin event loop around it does what it says.
+//! everything, and a thin event loop around it does what it says. `bridge::switch` keeps one such
+//! machine for each era that the client speaks, with the layers of [`era`] around it.
+//!
+//! [`era`] knows both eras of the protocol: which one a remote is of, what a remote of 2026-07-28
+//! needs, and how to translate between the eras, a room each way. All of it is pure.
 //!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
 //! same sandbox as a remote that keeps to the specification.
 //!
 //! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
 //!
-//! Rooms still to come have their places: the 2026-07-28 protocol beside `bridge` (`era`), sign-in
-//! (`auth`), Composio's REST (`composio`), client configuration (`clients`).
+//! Rooms still to come have their places: sign-in (`auth`), Composio's REST (`composio`), client
+//! configuration (`clients`).
 //!
 //! # How a message flows
 //!
@@ -28,10 +32,12 @@
 //! remote::http_sse → bridge::state → local::stdout`. A message is parsed once each way, for its
 //! envelope alone. What goes out is the bytes that came in, unless an id has to be replaced (a
 //! request repeated within a session), a tool is hidden, or a line break has to become a space.
+//! Where client and remote are of different eras, the members that the specification moved are
+//! rewritten, and every other byte of `params`, `result` and `_meta` stays what it was.
 //!
 //! # The rules
 //!
-//! 1. Deciding is pure, doing is thin: [`message`], `bridge::state` and the policies import no
+//! 1. Deciding is pure, doing is thin: [`message`], [`era`], `bridge::state` and the policies import no
 //!    runtime, no HTTP client and no clock; time and randomness are arguments. A test checks it.
 //! 2. One file a transport, alike and not clever: a transport moves messages and reports how it
 //!    ended. One task owns all state; there is no lock in `bridge`.

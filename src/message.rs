@@ -185,6 +185,38 @@ impl Message {
         }
     }
 
+    /// The same bytes with another id and other `params`, in one copy; what is absent stays so.
+    pub fn with_id_and_params(&self, id: &str, params: impl fmt::Display) -> Bytes {
+        self.with_id_and(id, &self.params, &params)
+    }
+
+    /// The same bytes with another id and another `result`, in one copy; what is absent stays so.
+    pub fn with_id_and_result(&self, id: &str, result: impl fmt::Display) -> Bytes {
+        self.with_id_and(id, &self.result, &result)
+    }
+
+    fn with_id_and(
+        &self,
+        id: &str,
+        place: &Option<Range<usize>>,
+        value: &dyn fmt::Display,
+    ) -> Bytes {
+        let mut edits: [(&Option<Range<usize>>, &dyn fmt::Display); 2] =
+            [(&self.id, &id), (place, value)];
+        edits.sort_unstable_by_key(|(place, _)| place.as_ref().map(|place| place.start));
+        let mut edited = BytesMut::with_capacity(self.bytes.len() + id.len() + 256);
+        let mut copied = 0;
+        for (place, value) in edits {
+            let Some(place) = place else { continue };
+            edited.extend_from_slice(&self.bytes[copied..place.start]);
+            // Writing into a buffer that grows cannot fail.
+            let _ = fmt::Write::write_fmt(&mut edited, format_args!("{value}"));
+            copied = place.end;
+        }
+        edited.extend_from_slice(&self.bytes[copied..]);
+        edited.freeze()
+    }
+
     fn text(&self, place: &Option<Range<usize>>) -> Option<&str> {
         let bytes = self.bytes.get(place.clone()?)?;
         std::str::from_utf8(bytes).ok()
@@ -244,25 +276,32 @@ enum Name {
 
 /// The raw value of the last member called `name` of the JSON object `object`.
 pub fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
-    struct Find<'n>(&'n str);
-    impl<'de> Visitor<'de> for Find<'_> {
-        type Value = Option<&'de RawValue>;
+    let [found] = members(object, [name]);
+    found
+}
+
+/// The same for several members, in one pass over the object.
+pub fn members<'a, const N: usize>(object: &'a str, names: [&str; N]) -> [Option<&'a str>; N] {
+    struct Find<'n, const N: usize>([&'n str; N]);
+    impl<'de, const N: usize> Visitor<'de> for Find<'_, N> {
+        type Value = [Option<&'de RawValue>; N];
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a JSON object")
         }
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut found = None;
+            let mut found = [None; N];
             while let Some(key) = map.next_key::<Text<'de>>()? {
                 let value: &RawValue = map.next_value()?;
-                if key.0 == self.0 {
-                    found = Some(value);
+                if let Some(at) = self.0.iter().position(|name| *name == key.0) {
+                    found[at] = Some(value);
                 }
             }
             Ok(found)
         }
     }
     let mut deserializer = serde_json::Deserializer::from_str(object);
-    deserializer.deserialize_map(Find(name)).ok()?.map(RawValue::get)
+    let found = deserializer.deserialize_map(Find(names)).unwrap_or([None; N]);
+    found.map(|value| value.map(RawValue::get))
 }
 
 /// The JSON object `object` with another value for `name`; as it is where it has none.

@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use super::{
     memory::{Memory, Remembered},
-    state::{Action, Transport},
+    state::{Action, Known},
     store::Store,
 };
 use crate::{
@@ -46,7 +46,7 @@ pub struct Effects {
 /// Something to keep.
 enum Keep {
     Answer(Remembered, String),
-    Transport(Transport),
+    Transport(Known),
 }
 
 impl Effects {
@@ -83,10 +83,10 @@ impl Effects {
                 self.connector = self.connector.renewed();
             }
             Action::Remember(what, text) => self.keep(Keep::Answer(what, text)),
-            Action::RememberTransport(transport) => self.keep(Keep::Transport(transport)),
+            Action::RememberTransport(known) => self.keep(Keep::Transport(known)),
             Action::Recall => self.recall(),
             Action::Warn(text) => warn!("{text}"),
-            Action::Write(_) | Action::Exit => {}
+            Action::Write(_) | Action::Relay(..) | Action::OtherEra(_) | Action::Exit => {}
         }
     }
 
@@ -188,7 +188,7 @@ impl Effects {
                         Keep::Answer(what, text) => {
                             store.remember(&connector.credential().await, what, &text)
                         }
-                        Keep::Transport(transport) => store.keep_transport(transport),
+                        Keep::Transport(known) => store.keep_transport(known),
                     };
                     if let Err(error) = written {
                         debug!(%error, "could not write to the state directory");

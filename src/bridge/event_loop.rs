@@ -6,6 +6,8 @@ use std::{
 };
 
 use bytes::Bytes;
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::ExposeSecret;
 use tokio::{
     sync::mpsc::{self, Receiver, UnboundedReceiver},
     time::{Sleep, sleep_until},
@@ -17,12 +19,13 @@ use super::{
     effects::Effects,
     memory::Memory,
     shutdown::Endings,
-    state::{Action, Input, Now, Settings, State},
+    state::{Action, Input, Now, Settings},
     store::Store,
+    switch::Switch,
     tools::Filter,
 };
 use crate::{
-    config::Config,
+    config::{Config, KeySource},
     error::{Error, Kind},
     local::{
         lines::{Line, Lines},
@@ -64,14 +67,15 @@ pub fn run(config: Config) -> Result<(), Error> {
 
 async fn serve(config: Arc<Config>) {
     let started = Instant::now();
-    let store = Store::new(config.state_dir.as_deref(), config.endpoint.as_str());
+    let store =
+        Store::new(config.state_dir.as_deref(), config.endpoint.as_str(), &context(&config));
     let (reporter, events) = Reporter::new();
     let (recaller, recalled) = mpsc::unbounded_channel();
     let settings = settings(&config, &store);
     let now = now(started);
     let mut relay = Relay {
         started,
-        state: State::new(settings, now),
+        switch: Switch::new(settings, secret(), now),
         effects: Effects::new(config, store, reporter, recaller),
         stdout: Stdout::open(),
         actions: Vec::new(),
@@ -85,7 +89,7 @@ async fn serve(config: Arc<Config>) {
 
 struct Relay {
     started: Instant,
-    state: State,
+    switch: Switch,
     effects: Effects,
     stdout: Stdout,
     actions: Vec<Action>,
@@ -134,7 +138,7 @@ impl Relay {
 
     /// Sets the alarm to the next deadline, if there is one.
     fn set(&self, alarm: &mut std::pin::Pin<Box<Sleep>>) -> bool {
-        let Some(at) = self.state.next_deadline() else { return false };
+        let Some(at) = self.switch.next_deadline() else { return false };
         let at = tokio::time::Instant::from_std(self.started + Duration::from_millis(at));
         if alarm.deadline() != at {
             alarm.as_mut().reset(at);
@@ -151,10 +155,10 @@ impl Relay {
 
     fn take(&mut self, input: Input) {
         let mut actions = std::mem::take(&mut self.actions);
-        self.state.handle(input, now(self.started), &mut actions);
+        self.switch.handle(input, now(self.started), &mut actions);
         for action in actions.drain(..) {
             match action {
-                Action::Write(message) => self.write(message),
+                Action::Write(message) | Action::Relay(message, _) => self.write(message),
                 Action::Exit => self.is_over = true,
                 other => self.effects.perform(other),
             }
@@ -183,11 +187,36 @@ fn millis(span: Duration) -> Millis {
     Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
 }
 
+/// What is known beforehand of the credential that will be sent.
+fn context(config: &Config) -> String {
+    let headers = config.headers.iter();
+    let mut lines: Vec<String> = headers
+        .map(|(name, value)| format!("{name}:{}", String::from_utf8_lossy(value.as_bytes())))
+        .collect();
+    lines.sort();
+    lines.extend(config.key.as_ref().map(|key| match key {
+        KeySource::Value(key) => key.expose_secret().to_owned(),
+        KeySource::Command(words) => words.join(" "),
+    }));
+    lines.join("\n")
+}
+
+/// What nobody can guess, for states that a client carries back (XB-45).
+fn secret() -> [u8; 32] {
+    let mut secret = [0; 32];
+    // Where the system has no randomness, nothing encrypted works either.
+    if SystemRandom::new().fill(&mut secret).is_err() {
+        fastrand::fill(&mut secret);
+    }
+    secret
+}
+
 fn settings(config: &Config, store: &Store) -> Settings {
     Settings {
         origin: redirect::origin(&config.endpoint),
         strategy: config.strategy,
-        last_transport: store.transport(),
+        protocol: config.protocol,
+        known: store.transport(),
         grace: millis(config.startup_grace),
         call_wait: millis(CALL_WAIT),
         answer_wait: config.timeouts.headers.map(millis),

@@ -17,6 +17,8 @@ pub enum Method {
     Unsubscribe,
     /// `logging/setLevel`, repeated in a new session.
     SetLevel,
+    /// `subscriptions/listen`, which is answered when it ends.
+    Listen,
     /// Another one without side effects.
     Read,
     /// Anything else, which may have side effects.
@@ -66,7 +68,10 @@ impl Method {
             "resources/subscribe" => Method::Subscribe,
             "resources/unsubscribe" => Method::Unsubscribe,
             "logging/setLevel" => Method::SetLevel,
-            "resources/templates/list"
+            "subscriptions/listen" => Method::Listen,
+            "server/discover"
+            | "tasks/get"
+            | "resources/templates/list"
             | "resources/read"
             | "prompts/get"
             | "completion/complete" => Method::Read,
@@ -114,6 +119,7 @@ mod tests {
             ("resources/subscribe", false),
             ("logging/setLevel", false),
             ("tasks/cancel", false),
+            ("subscriptions/listen", false),
             ("vendor/anything", false),
         ] {
             assert_eq!(Method::of(name).is_repeatable(), repeatable, "{name}");

@@ -11,7 +11,7 @@ use crate::{
 type Pattern = WildMatchPattern<'*', '\0'>;
 
 /// Which tools the local client may see.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
     allow: Vec<Pattern>,
     ignore: Vec<Pattern>,

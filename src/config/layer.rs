@@ -152,6 +152,7 @@ pub(super) fn over(strong: Settings, mut weak: Settings) -> Settings {
         url: strong.url.or(weak.url),
         callback_port: strong.callback_port.or(weak.callback_port),
         transport: strong.transport.or(weak.transport),
+        protocol: strong.protocol.or(weak.protocol),
         allow_http: strong.allow_http.or(weak.allow_http),
         connect_timeout: strong.connect_timeout.or(weak.connect_timeout),
         headers_timeout: strong.headers_timeout.or(weak.headers_timeout),

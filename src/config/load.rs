@@ -86,6 +86,7 @@ impl Config {
         Ok(Config {
             endpoint,
             strategy: settings.transport.unwrap_or_default(),
+            protocol: settings.protocol.unwrap_or_default(),
             headers,
             key,
             timeouts: timeouts(&settings),

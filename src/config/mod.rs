@@ -38,6 +38,18 @@ pub enum Strategy {
     SseOnly,
 }
 
+/// Which revisions of the protocol are spoken with the remote (`--protocol`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Protocol {
+    /// Whatever the remote speaks, the client's own where there is a choice.
+    #[default]
+    Auto,
+    /// Those that open with `initialize`: 2024-11-05 to 2025-11-25.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
 /// Where an `x-api-key` that no header named comes from.
 #[derive(Debug, Clone)]
 pub enum KeySource {
@@ -119,6 +131,8 @@ pub struct Config {
     pub endpoint: Url,
     /// The transports to try.
     pub strategy: Strategy,
+    /// The protocol to speak with the remote.
+    pub protocol: Protocol,
     /// Headers named for this endpoint, values marked sensitive. Later ones replaced earlier ones.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The `x-api-key` to add; `None` where a header already carries a credential or the

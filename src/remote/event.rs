@@ -51,6 +51,24 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The exchange it is about.
+    pub fn exchange(&self) -> ExchangeId {
+        match self {
+            Event::Opened { exchange, .. }
+            | Event::Endpoint { exchange, .. }
+            | Event::Message { exchange, .. }
+            | Event::Answer { exchange, .. }
+            | Event::Ended { exchange, .. } => *exchange,
+        }
+    }
+
+    /// Whether nothing follows it on its exchange.
+    pub fn is_last(&self) -> bool {
+        matches!(self, Event::Answer { .. } | Event::Ended { .. })
+    }
+}
+
 /// How an exchange ended.
 #[derive(Debug, Clone)]
 pub enum End {

@@ -14,6 +14,7 @@ const PURE: &[&str] = &[
     "bridge/memory.rs",
     "bridge/pending.rs",
     "bridge/policy.rs",
+    "bridge/switch",
     "bridge/tools.rs",
     "remote/backoff.rs",
     "remote/event.rs",

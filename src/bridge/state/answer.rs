@@ -50,6 +50,9 @@ impl State {
     /// Keeps a list for a start at which the remote is not there.
     fn learn(&mut self, request: &Request, answer: &Message) {
         let (Method::List(list), Some(result)) = (request.method, answer.result()) else { return };
+        if self.sessionless {
+            return;
+        }
         if let Some(text) = self.learned.learn(list, &request.cursor, result) {
             self.act(Action::Remember(Remembered::List(list), text));
         }

@@ -55,6 +55,7 @@ pub(super) fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -
         let name = match transport {
             Transport::StreamableHttp => "Streamable HTTP",
             Transport::HttpSse => "HTTP+SSE",
+            Transport::Modern => "MCP 2026-07-28",
         };
         format!("over {name}: {}", error.cause())
     });

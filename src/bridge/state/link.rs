@@ -11,13 +11,13 @@ use super::{
     startup::Provisional,
 };
 use crate::{
-    bridge::{Millis, policy::List},
-    config::Strategy,
+    bridge::{Millis, pending::Key, policy::List},
+    era::detect::{Outcome, suggests_modern},
     error::{Error, Kind},
     message::{Message, one_line},
     remote::{
         backoff::CONNECT,
-        event::{End, ExchangeId, Get, GetRoute, Route},
+        event::{End, ExchangeId, Get, GetRoute, Mirrored, Route},
         refusal,
     },
 };
@@ -78,6 +78,7 @@ impl Connection {
     pub fn route(&self) -> Route {
         match (self.transport, &self.url) {
             (Transport::HttpSse, Some(url)) => Route::HttpSse { url: Arc::clone(url) },
+            (Transport::Modern, _) => Route::Modern(Mirrored::default()),
             _ => Route::Streamable { session: self.session.clone(), version: self.version.clone() },
         }
     }
@@ -100,6 +101,9 @@ pub(super) enum Link {
     Replaying(usize),
     /// Everything passes.
     Ready,
+    /// Nobody knows yet whether the remote is modern: one request at a time is sent, and its
+    /// outcome tells (26:ver). Holds the one that is on its way.
+    Trial(Option<Key>),
     /// The remote said no, in a way that trying again at once will not change. Since when.
     Refused(Error, u64),
 }
@@ -119,12 +123,14 @@ pub(super) struct Opening {
     pub is_recovery: bool,
     /// The id `initialize` was sent under.
     pub id: String,
+    /// The answer of a remote that may be worth more as a modern one.
+    pub legacy_answer: Option<Message>,
 }
 
 impl Link {
     /// Whether requests may be sent.
     pub fn is_usable(&self) -> bool {
-        matches!(self, Link::Open | Link::Ready)
+        matches!(self, Link::Open | Link::Ready | Link::Trial(None))
     }
 
     /// Why there is no connection, as far as that is known.
@@ -174,7 +180,7 @@ impl State {
         self.open_with(first);
     }
 
-    fn forget_connection(&mut self) {
+    pub(super) fn forget_connection(&mut self) {
         let streams = |(exchange, (purpose, _)): (&ExchangeId, &(Purpose, u32))| {
             matches!(purpose, Purpose::Stream | Purpose::Listen | Purpose::Initialize)
                 .then_some(*exchange)
@@ -189,28 +195,11 @@ impl State {
         self.listen.reset();
     }
 
-    /// The transports in the order to try them; what worked last goes first.
-    fn transports(&self) -> Vec<Transport> {
-        use Transport::{HttpSse, StreamableHttp};
-        let mut order = match self.settings.strategy {
-            Strategy::HttpFirst => vec![StreamableHttp, HttpSse],
-            Strategy::SseFirst => vec![HttpSse, StreamableHttp],
-            Strategy::HttpOnly => vec![StreamableHttp],
-            Strategy::SseOnly => vec![HttpSse],
-        };
-        if let Some(last) = self.settings.last_transport
-            && let Some(at) = order.iter().position(|transport| *transport == last)
-        {
-            order.swap(0, at);
-        }
-        order
-    }
-
     fn open_with(&mut self, transport: Transport) {
         self.connection.transport = transport;
         self.after(self.handshake_limit(), Timer::Handshake(self.connection.generation));
         match transport {
-            Transport::StreamableHttp => self.send_initialize(),
+            Transport::StreamableHttp | Transport::Modern => self.send_initialize(),
             Transport::HttpSse => {
                 let exchange = self.begin(Purpose::Stream);
                 self.connection.stream = Some(exchange);
@@ -223,7 +212,7 @@ impl State {
     }
 
     /// Sends `initialize`: the client's own bytes the first time, under an id of ours later.
-    fn send_initialize(&mut self) {
+    pub(super) fn send_initialize(&mut self) {
         let number = self.unique();
         let ours = self.own_id(number);
         let Some(message) = self.local.initialize.clone() else { return };
@@ -258,12 +247,20 @@ impl State {
         let Some(result) = answer.result().map(str::to_owned) else {
             return self.on_handshake_error(answer);
         };
-        let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Open) else { return };
         if session.is_some() {
             self.connection.session = session;
         }
-        self.learn_initialize(&result);
-        self.remember_transport();
+        if self.wants_second_opinion(&result) {
+            return self.ask_second_opinion(answer);
+        }
+        self.remember_transport(false);
+        self.accept_handshake(answer);
+    }
+
+    /// The handshake is done: `answer` holds its result.
+    pub(super) fn accept_handshake(&mut self, answer: &Message) {
+        let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Open) else { return };
+        self.learn_initialize(answer.result().unwrap_or_default());
         self.heard = self.now.mono;
         self.opened = self.now.mono;
         self.served = false;
@@ -298,22 +295,26 @@ impl State {
     }
 
     fn on_handshake_error(&mut self, answer: &Message) {
+        if self.take_legacy_answer(false) {
+            return;
+        }
         let text = answer.error().and_then(|error| crate::message::member(error, "message"));
         let text = text.map(crate::message::unquote).unwrap_or_default().into_owned();
         let error = Error::new(Kind::Protocol, self.connect_attempt()).because(text);
-        if let Link::Opening(opening) = &mut self.link {
-            opening.answer = Some(answer.clone());
+        if self.is_for_other_era(Outcome::Answer(answer)) {
+            return self.leave_to_other_era();
+        }
+        let transport = self.connection.transport;
+        let Link::Opening(opening) = &mut self.link else { return };
+        opening.answer = Some(answer.clone());
+        opening.failures.push((transport, error.clone()));
+        let is_untried = opening.failures.iter().all(|(tried, _)| *tried != Transport::Modern);
+        let may_be_modern = suggests_modern(Outcome::Answer(answer)) && is_untried;
+        if may_be_modern && self.transports().contains(&Transport::Modern) {
+            self.forget_connection();
+            return self.open_with(Transport::Modern);
         }
         self.refused(error);
-    }
-
-    fn remember_transport(&mut self) {
-        let transport = self.connection.transport;
-        if self.settings.last_transport == Some(transport) || self.transports()[0] == transport {
-            return;
-        }
-        self.settings.last_transport = Some(transport);
-        self.act(Action::RememberTransport(transport));
     }
 
     /// An exchange of the handshake has ended without an answer to `initialize`.
@@ -321,6 +322,12 @@ impl State {
         let is_sse = self.connection.transport == Transport::HttpSse;
         if is_sse && matches!((purpose, &end), (Purpose::Initialize, End::Accepted(_))) {
             return;
+        }
+        if self.take_legacy_answer(matches!(end, End::NotModern(_))) {
+            return;
+        }
+        if self.is_for_other_era(Outcome::End(&end)) {
+            return self.leave_to_other_era();
         }
         let error = self.explain(&self.connect_attempt(), &end);
         if matches!(end, End::Unusable(_)) {
@@ -335,14 +342,8 @@ impl State {
         {
             opening.answer = refusal::json_rpc_error(refused);
         }
-        let other = match &end {
-            End::Status(refused) if refusal::suggests_other_transport(refused.status) => true,
-            End::Malformed(_) => is_sse && matches!(purpose, Purpose::Stream),
-            _ => false,
-        };
         let tried: Vec<Transport> = opening.failures.iter().map(|(tried, _)| *tried).collect();
-        let next = self.transports().into_iter().find(|next| !tried.contains(next));
-        if let Some(next) = next.filter(|_| other) {
+        if let Some(next) = self.next_transport(&tried, purpose, &end) {
             self.forget_connection();
             return self.open_with(next);
         }

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Action, Purpose, State, Timer};
+use super::{Action, Purpose, State, Timer, Transport};
 use crate::remote::{
     backoff::STREAM,
     event::{End, ExchangeId, Get, GetRoute},
@@ -81,13 +81,17 @@ fn after(end: &End, was_open: bool, has_session: bool) -> Next {
 impl State {
     /// Opens the GET stream, where the transport has one.
     pub(super) fn start_listening(&mut self) {
-        if self.is_sse() || self.listen.absent || self.listen.exchange.is_some() {
+        if self.is_sse() || self.sessionless || self.listen.absent || self.listen.exchange.is_some()
+        {
             return;
         }
         let exchange = self.begin(Purpose::Listen);
         self.listen.exchange = Some(exchange);
         let (session, version) = (self.connection.session.clone(), self.connection.version.clone());
-        let route = GetRoute::Streamable { session, version };
+        let route = match self.connection.transport {
+            Transport::Modern => GetRoute::Modern,
+            _ => GetRoute::Streamable { session, version },
+        };
         let last_event_id = self.listen.last_event_id.clone();
         self.act(Action::Get(Get { exchange, route, last_event_id }));
     }

@@ -18,7 +18,9 @@ const MISSED: u8 = 2;
 impl State {
     pub(super) fn schedule_ping(&mut self) {
         let is_scheduled = self.timers.values().any(|timer| matches!(timer, Timer::Ping));
-        let interval = self.settings.ping_interval.filter(|interval| *interval > 0);
+        // 2026-07-28 knows no ping.
+        let interval =
+            self.settings.ping_interval.filter(|interval| *interval > 0 && !self.is_modern());
         if let Some(interval) = interval.filter(|_| !is_scheduled) {
             self.after(interval, Timer::Ping);
         }
@@ -27,7 +29,7 @@ impl State {
     pub(super) fn on_ping_due(&mut self) {
         let Some(interval) = self.settings.ping_interval else { return };
         self.after(interval, Timer::Ping);
-        if !matches!(self.link, Link::Ready) {
+        if !matches!(self.link, Link::Ready) || self.is_modern() {
             self.unanswered_pings = 0;
             return;
         }

@@ -76,7 +76,7 @@ impl State {
         }
     }
 
-    fn on_message(&mut self, message: Message, batch: Option<u64>) {
+    pub(super) fn on_message(&mut self, message: Message, batch: Option<u64>) {
         debug!("the client says {}", message.summary());
         match message.kind() {
             message::Kind::Request if !message.id().is_some_and(is_request_id) => {
@@ -90,6 +90,10 @@ impl State {
     }
 
     fn on_request(&mut self, message: Message, batch: Option<u64>) {
+        if self.sessionless {
+            let method = Self::modern_method(&message);
+            return self.accept_if_shown(message, method, batch);
+        }
         let method = Method::of(&message.method());
         match method {
             Method::Initialize if batch.is_some() => {
@@ -106,14 +110,18 @@ impl State {
                 let error = self.not_initialized(&message.method());
                 self.refuse(&error, message.id(), batch);
             }
-            Method::ToolsCall if !self.may_call(&message) => {
-                let name = message.param("name").map(unquote).unwrap_or_default();
-                let error =
-                    Error::new(Kind::ToolNotAvailable, format!("Tool \"{name}\" is not available"));
-                self.refuse(&error, message.id(), batch);
-            }
-            _ => self.accept(message, method, batch),
+            _ => self.accept_if_shown(message, method, batch),
         }
+    }
+
+    /// A request that goes to the remote, unless it calls a hidden tool.
+    fn accept_if_shown(&mut self, message: Message, method: Method, batch: Option<u64>) {
+        if method != Method::ToolsCall || self.may_call(&message) {
+            return self.accept(message, method, batch);
+        }
+        let name = message.param("name").map(unquote).unwrap_or_default();
+        let error = Error::new(Kind::ToolNotAvailable, format!("Tool \"{name}\" is not available"));
+        self.refuse(&error, message.id(), batch);
     }
 
     /// Why a request is refused before a successful `initialize`.
@@ -175,7 +183,7 @@ impl State {
 
     fn on_notification(&mut self, message: Message) {
         match message.method().as_ref() {
-            _ if self.local.initialize.is_none() => {
+            _ if self.local.initialize.is_none() && !self.sessionless => {
                 debug!("ignored a notification before `initialize`")
             }
             "notifications/initialized" => {
@@ -207,7 +215,8 @@ impl State {
         let Some(request) = key.and_then(|key| self.requests.remove(key)) else {
             let names_initialize =
                 self.local.initialize.as_ref().and_then(Message::id) == message.param("requestId");
-            if !names_initialize {
+            // Nothing but the end of its stream calls off a modern request (MH-40).
+            if !names_initialize && !self.is_modern() {
                 let bytes = message.bytes().clone();
                 self.send_or_hold(OneWay { bytes, is_answer: false, tries: 0 });
             }
@@ -220,6 +229,7 @@ impl State {
         };
         let current = self.connection.generation;
         let (exchange, is_current) = match request.stage {
+            Stage::Sent(exchange) if self.is_modern() => return self.abort(exchange),
             Stage::Sent(exchange) => {
                 // A server may leave the stream of what it was told to drop open for ever.
                 self.linger(exchange);
@@ -304,7 +314,9 @@ impl State {
 
     /// Up to 2025-06-18 an error must have an id; from 2025-11-25 on an unknown one is left out.
     fn null_id_expected(&self) -> bool {
-        self.local.version.as_deref().is_none_or(|version| version < "2025-11-25")
+        !self.sessionless
+            && !self.is_beside_modern
+            && self.local.version.as_deref().is_none_or(|version| version < "2025-11-25")
     }
 
     /// Writes an answer, or keeps it for its batch.
@@ -339,7 +351,7 @@ impl State {
 }
 
 /// Without a byte order mark before and white space around.
-fn trim(line: Bytes) -> Bytes {
+pub fn trim(line: Bytes) -> Bytes {
     let text = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line).trim_ascii();
     if text.len() == line.len() { line } else { line.slice_ref(text) }
 }

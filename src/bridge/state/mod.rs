@@ -13,10 +13,13 @@
 //! The parts: `local` takes what the client says, `remote` what the server says, `request`
 //! follows a client's request to its one answer, `link` makes and remakes the connection,
 //! `recovery` replays what a new session must know, `listen` keeps the GET stream,
-//! `startup` answers for a remote that is not there yet, `explain` says why one is not.
+//! `startup` answers for a remote that is not there yet, `explain` says why one is not, `choice`
+//! knows the transports and their order, `sessionless` is what differs where there is no handshake.
 
 mod answer;
+mod choice;
 mod explain;
+mod interface;
 mod link;
 mod listen;
 mod liveness;
@@ -24,11 +27,11 @@ mod local;
 mod recovery;
 mod remote;
 mod request;
+mod sessionless;
 mod startup;
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
     time::Duration,
 };
 
@@ -36,20 +39,20 @@ use bytes::Bytes;
 
 use super::{
     Millis,
-    memory::{Memory, Remembered},
-    pending::{Batch, Inbounds, Key, Requests},
+    memory::Memory,
+    pending::{Batch, Inbounds, Key, Request, Requests, Stage},
     policy::{List, Method},
-    tools::Filter,
 };
 use crate::{
-    config::Strategy,
     error::Error,
     message::Message,
-    remote::event::{Event, ExchangeId, Get, Post},
+    remote::event::{End, ExchangeId},
 };
+pub use interface::{Action, Input, Known, Now, Settings, Transport};
 use link::{Connection, Link};
 use listen::Listen;
 use local::Local;
+pub use local::trim;
 use startup::Provisional;
 
 /// The start of every request id the bridge makes up.
@@ -57,98 +60,6 @@ pub const OWN_ID: &str = "composio-bridge-";
 
 /// How long answers in flight are waited for once stdin has ended.
 const DRAIN: Millis = 1500;
-
-/// What the machine has to know of the configuration.
-#[derive(Debug)]
-pub struct Settings {
-    /// The endpoint's origin, for sentences.
-    pub origin: String,
-    /// The transports to try.
-    pub strategy: Strategy,
-    /// The transport that worked the last time.
-    pub last_transport: Option<Transport>,
-    /// How long `initialize` may wait for the remote.
-    pub grace: Millis,
-    /// How long a call may wait for a remote that is not there.
-    pub call_wait: Millis,
-    /// How long an answer on the stream of HTTP+SSE may take to begin.
-    pub answer_wait: Option<Millis>,
-    /// How often the remote is pinged.
-    pub ping_interval: Option<Millis>,
-    /// Which tools are shown.
-    pub filter: Filter,
-}
-
-/// One of the two transports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Streamable HTTP.
-    StreamableHttp,
-    /// HTTP+SSE.
-    HttpSse,
-}
-
-/// What happened.
-#[derive(Debug)]
-pub enum Input {
-    /// A line came from the local client.
-    Line(Bytes),
-    /// A line from the local client was longer than the limit, and was skipped.
-    LongLine,
-    /// The local client has closed our stdin.
-    LocalClosed,
-    /// The process is to end now.
-    Stop,
-    /// Something came from the remote.
-    Remote(Event),
-    /// What was asked for with [`Action::Recall`].
-    Recalled(Box<Memory>),
-    /// A deadline may have passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Debug)]
-pub enum Action {
-    /// Write a message and a newline to stdout.
-    Write(Bytes),
-    /// Send a message.
-    Post(Post),
-    /// Open an event stream of Streamable HTTP or HTTP+SSE.
-    Get(Get),
-    /// End a session (LH-55).
-    Delete {
-        /// The session.
-        session: Arc<str>,
-        /// The negotiated version.
-        version: Option<Arc<str>>,
-    },
-    /// Stop an exchange; nothing of it is wanted any more.
-    Abort(ExchangeId),
-    /// Make new connections from now on.
-    Renew,
-    /// Keep an answer for the next start.
-    Remember(Remembered, String),
-    /// Keep which transport worked, where it is not the one that is tried first anyway.
-    RememberTransport(Transport),
-    /// Bring back what was remembered, as [`Input::Recalled`].
-    Recall,
-    /// A line for the log, at warn level: something a person should know.
-    Warn(String),
-    /// Write what is to be written and end the process.
-    Exit,
-}
-
-/// The time, and what else must come from outside.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Now {
-    /// Milliseconds of a clock that never jumps.
-    pub mono: Millis,
-    /// Milliseconds of the wall clock, which goes on while the machine sleeps.
-    pub wall: Millis,
-    /// A random number in 0..1.
-    pub random: f64,
-}
 
 /// What an exchange is for.
 #[derive(Debug, Clone)]
@@ -171,6 +82,16 @@ enum Purpose {
     Stream,
 }
 
+impl Purpose {
+    /// The request whose response stream it is.
+    fn request(&self) -> Option<Key> {
+        match self {
+            Purpose::Request(key) | Purpose::Resume(key) => Some(*key),
+            _ => None,
+        }
+    }
+}
+
 /// A message that gets no answer.
 #[derive(Debug, Clone)]
 struct OneWay {
@@ -189,6 +110,9 @@ enum Own {
     Replay,
     /// To see whether a list is what was remembered.
     Compare(List),
+    /// To see whether the remote is still, or at all, of 2026-07-28, now that it has refused this
+    /// request.
+    Era(Key),
 }
 
 /// What happens at a deadline. A timer whose cause has gone does nothing.
@@ -204,6 +128,7 @@ enum Timer {
     Resume(Key),
     OneWay(OneWay, u32),
     Listen(u32),
+    SecondOpinion(u32),
     Ping,
     Wake(u32, Millis),
     Deadlines,
@@ -228,6 +153,8 @@ pub struct State {
     batches: HashMap<u64, Batch>,
     inbounds: Inbounds,
     own: Vec<(u64, Own)>,
+    /// Requests whose refusal raises the question which era the remote is of.
+    suspects: Vec<(Key, End)>,
     held: VecDeque<Held>,
     listen: Listen,
     provisional: Provisional,
@@ -235,6 +162,12 @@ pub struct State {
     heard: Millis,
     opened: Millis,
     short_sessions: u32,
+    /// Whether the local client speaks 2026-07-28, so that there is no handshake and no session.
+    sessionless: bool,
+    /// Whether a remote that turns out to be modern is left to another machine.
+    may_turn: bool,
+    /// Whether the local client also speaks 2026-07-28, on another machine.
+    is_beside_modern: bool,
     /// Whether the session has brought the client anything.
     served: bool,
     unanswered_pings: u8,
@@ -269,6 +202,7 @@ impl State {
             batches: HashMap::new(),
             inbounds: Inbounds::default(),
             own: Vec::new(),
+            suspects: Vec::new(),
             held: VecDeque::new(),
             listen: Listen::default(),
             provisional: Provisional::default(),
@@ -276,6 +210,9 @@ impl State {
             heard: now.mono,
             opened: now.mono,
             short_sessions: 0,
+            sessionless: false,
+            is_beside_modern: false,
+            may_turn: false,
             served: false,
             unanswered_pings: 0,
             deadline_at: None,
@@ -291,6 +228,7 @@ impl State {
         match input {
             _ if self.done => {}
             Input::Line(line) => self.on_line(line),
+            Input::Message(message) => self.on_message(message, None),
             Input::LongLine => self.on_long_line(),
             Input::LocalClosed => self.on_local_closed(),
             Input::Stop => self.finish(),
@@ -299,6 +237,7 @@ impl State {
             Input::Tick => {}
         }
         self.run_timers();
+        self.settle_trial();
         self.finish_when_drained();
         actions.append(&mut self.actions);
     }
@@ -306,6 +245,44 @@ impl State {
     /// When [`Input::Tick`] is due, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Millis> {
         self.timers.keys().next().map(|(at, _)| *at)
+    }
+
+    /// The same, whose exchanges are numbered from `first` on.
+    pub fn numbered(mut self, first: ExchangeId) -> Self {
+        self.counter = first;
+        self
+    }
+
+    /// The same, for a client whose modern messages are translated; `may_turn` if a remote that
+    /// turns out to be modern is to be left to another machine.
+    pub fn translated(mut self, may_turn: bool) -> Self {
+        self.may_turn = may_turn;
+        self
+    }
+
+    /// The local client speaks 2026-07-28 too.
+    pub fn note_modern_client(&mut self) {
+        self.is_beside_modern = true;
+    }
+
+    /// Whether the local client has begun a session.
+    pub fn has_client(&self) -> bool {
+        self.local.initialize.is_some()
+    }
+
+    /// The raw id that the local client gave an unanswered request.
+    pub fn id_of(&self, key: Key) -> Option<&str> {
+        self.requests.get(key).map(Request::id)
+    }
+
+    /// Whether the local client has an unanswered request with this raw id.
+    pub fn has_request(&self, id: &str) -> bool {
+        self.requests.by_local_id(id).is_some()
+    }
+
+    /// Whether the remote is one of 2026-07-28, as far as is known.
+    fn is_modern(&self) -> bool {
+        self.connection.transport == Transport::Modern
     }
 
     fn run_timers(&mut self) {
@@ -324,6 +301,7 @@ impl State {
                 Timer::Resume(key) => self.resume(key),
                 Timer::OneWay(message, generation) => self.on_one_way_due(message, generation),
                 Timer::Listen(generation) => self.on_listen_due(generation),
+                Timer::SecondOpinion(generation) => self.on_second_opinion_due(generation),
                 Timer::Ping => self.on_ping_due(),
                 Timer::Wake(generation, woken) => self.on_wake_due(generation, woken),
                 Timer::Deadlines => self.on_deadlines(),
@@ -377,7 +355,7 @@ impl State {
         };
         let is_drained = self.closing
             && !self.done
-            && self.requests.is_empty()
+            && self.requests.keys(|request| request.method != Method::Listen).is_empty()
             && self.local.unanswered_initialize().is_none()
             && self.held.is_empty()
             && !one_way_left();
@@ -400,7 +378,13 @@ impl State {
             self.act(Action::Write(answer));
         }
         for key in self.requests.keys(|_| true) {
-            self.fail(key, &error);
+            match self.requests.get(key) {
+                Some(request) if request.method == Method::Listen => {
+                    let answer = Self::listen_result(request.id());
+                    self.act(Action::Write(answer.into()));
+                }
+                _ => self.fail(key, &error),
+            }
         }
         if let Some(session) = self.connection.session.take() {
             let version = self.connection.version.clone();

@@ -8,6 +8,7 @@ use tracing::debug;
 use super::{Action, OneWay, Own, Purpose, State, Timer};
 use crate::{
     bridge::pending::{Inbound, Key},
+    era::detect::Outcome,
     error::{Error, Kind},
     message::{self, Message, elements, one_line, unquote},
     remote::{
@@ -67,6 +68,8 @@ impl State {
     }
 
     fn on_opened(&mut self, exchange: ExchangeId, session: Option<Arc<str>>) {
+        let purpose = self.exchanges.get(&exchange).map(|(purpose, _)| purpose);
+        self.on_trial_opened(Self::request_of(purpose));
         match self.exchanges.get(&exchange) {
             Some((Purpose::Initialize, _)) if session.is_some() => {
                 self.connection.session = session
@@ -104,8 +107,10 @@ impl State {
         match parsed {
             Ok(message) => match message.kind() {
                 message::Kind::Response => self.on_response(purpose, &message, carrier.session()),
-                message::Kind::Request => self.on_inbound(message, generation),
-                message::Kind::Notification => self.on_remote_notification(&message, generation),
+                message::Kind::Request => self.on_inbound(message, purpose, generation),
+                message::Kind::Notification => {
+                    self.on_remote_notification(&message, purpose, generation);
+                }
             },
             Err(invalid) => self.on_unreadable(purpose, &carrier, &invalid.to_string()),
         }
@@ -136,7 +141,11 @@ impl State {
             return self.on_handshake_answer(answer, session);
         }
         let id = answer.id().map(unquote).unwrap_or_default();
-        if let Some(number) = self.own_number(&id)
+        let number = self.own_number(&id);
+        if let Some(key) = number.and_then(|number| self.take_era_question(number)) {
+            return self.on_era_told(key, Outcome::Answer(answer));
+        }
+        if let Some(number) = number
             && self.take_own(number, Some(answer))
         {
             return;
@@ -145,6 +154,11 @@ impl State {
             Purpose::Request(key) | Purpose::Resume(key) => self.requests.get(*key).map(|_| *key),
             _ => None,
         };
+        if let Some(key) = expected.filter(|_| self.sessionless)
+            && self.judge(key, Outcome::Answer(answer))
+        {
+            return;
+        }
         if !self.route_answer(expected, answer)
             && let Some(key) = expected
             && matches!(purpose, Purpose::Request(_))
@@ -161,6 +175,7 @@ impl State {
         };
         match self.own.swap_remove(at).1 {
             Own::Ping => self.unanswered_pings = 0,
+            Own::Era(_) => {}
             Own::Replay => self.on_replayed(),
             Own::Compare(list) => self.on_compared(list, answer),
         }
@@ -169,7 +184,7 @@ impl State {
 
     /// The remote asks the local client something. Its bytes pass as they are, unless the client
     /// still has an unanswered request of the same id, from an earlier session.
-    fn on_inbound(&mut self, message: Message, generation: u32) {
+    fn on_inbound(&mut self, message: Message, purpose: &Purpose, generation: u32) {
         self.served = true;
         if generation != self.connection.generation {
             // Its answer could not be sent any more, so nobody is bothered with it.
@@ -188,10 +203,10 @@ impl State {
         };
         let bytes = if clashes { message.with_id(&local_id) } else { message.bytes().clone() };
         self.inbounds.insert(Inbound { local_id, remote_id, generation });
-        self.act(Action::Write(one_line(bytes)));
+        self.act(Action::Relay(one_line(bytes), purpose.request()));
     }
 
-    fn on_remote_notification(&mut self, message: &Message, generation: u32) {
+    fn on_remote_notification(&mut self, message: &Message, purpose: &Purpose, generation: u32) {
         self.served = true;
         let mut bytes = message.bytes().clone();
         if message.method() == "notifications/cancelled"
@@ -200,7 +215,7 @@ impl State {
         {
             bytes = message.with_param("requestId", &inbound.local_id);
         }
-        self.act(Action::Write(one_line(bytes)));
+        self.act(Action::Relay(one_line(bytes), purpose.request()));
     }
 
     fn on_ended(
@@ -321,6 +336,10 @@ impl State {
     }
 
     fn on_own_ended(&mut self, number: u64, end: Option<End>, generation: u32) {
+        if let Some(key) = self.take_era_question(number) {
+            let end = end.unwrap_or(End::Accepted(200));
+            return self.on_era_told(key, Outcome::End(&end));
+        }
         match end {
             None => {
                 self.take_own(number, None);

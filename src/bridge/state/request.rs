@@ -10,6 +10,7 @@ use crate::{
         pending::{Key, MAX_REPEATS, MAX_SESSIONS, Request, Resume, Stage},
         policy::Method,
     },
+    era::detect::Outcome,
     error::{Error, Kind},
     remote::{
         backoff::{CONNECT, STREAM},
@@ -49,6 +50,7 @@ impl State {
     pub(super) fn submit(&mut self, key: Key) {
         let Some(request) = self.requests.get(key) else { return };
         let (bytes, compressed) = (request.bytes(), request.method.wants_compression());
+        self.try_era(key);
         let exchange = self.send(Purpose::Request(key), bytes, compressed, None);
         let over_sse = self.connection.transport == Transport::HttpSse;
         let deadline = self.settings.answer_wait.filter(|_| over_sse);
@@ -86,6 +88,9 @@ impl State {
     pub(super) fn on_request_ended(&mut self, key: Key, end: End, generation: u32) {
         let Some(request) = self.requests.get(key) else { return };
         let is_resume = matches!(request.stage, Stage::Resuming(_));
+        if self.sessionless && self.judge(key, Outcome::End(&end)) {
+            return;
+        }
         match end {
             End::Accepted(_) if self.is_sse() && generation == self.connection.generation => {}
             End::Accepted(_) if self.is_sse() => self.settle_lost_answer(key, "the stream ended"),
@@ -126,7 +131,13 @@ impl State {
         let Some(request) = self.requests.get(key) else { return };
         let (repeats, method) = (request.repeats, request.method);
         let had_session = self.connection.generation != generation || self.connection.has_session();
-        if refusal::is_session_loss(refused, had_session) && repeats < MAX_SESSIONS {
+        // A remote that was modern may be legacy by now: the next handshake tells (MH-53).
+        let is_stale = self.is_modern()
+            && !self.sessionless
+            && matches!(refused.status, 400 | 404 | 405)
+            && refusal::json_rpc_error(refused).is_none();
+        let is_lost = is_stale || refusal::is_session_loss(refused, had_session);
+        if is_lost && repeats < MAX_SESSIONS {
             // The remote did not look at it: it is sent again, as it is, in the next session.
             if let Some(request) = self.requests.get_mut(key) {
                 request.repeats += 1;
@@ -198,7 +209,8 @@ impl State {
     }
 
     pub(super) fn hold_or_submit(&mut self, key: Key) {
-        if self.link.is_usable() {
+        let is_under_trial = matches!(self.link, super::Link::Trial(Some(tried)) if tried == key);
+        if self.link.is_usable() || is_under_trial {
             self.submit(key);
         } else {
             self.hold(key);
@@ -214,7 +226,7 @@ impl State {
         );
         let error = self.outcome_unknown(request, Kind::OutcomeUnknown, cause);
         self.fail(key, &error);
-        if self.link.is_usable() {
+        if self.link.is_usable() && !self.is_modern() {
             self.send_one_way(OneWay { bytes: body.into(), is_answer: false, tries: 0 }, None);
         }
     }

@@ -1,6 +1,7 @@
 //! The state machine as dialogues: a [`Bench`] plays the local client, the remote and the clock.
 
 mod ending;
+mod eras;
 mod handshake;
 mod held;
 mod inbound;
@@ -18,8 +19,9 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    config::ToolFilter,
-    remote::event::{End, GetRoute, Refusal, Route, StreamEnd},
+    bridge::{memory::Remembered, tools::Filter},
+    config::{Protocol, Strategy, ToolFilter},
+    remote::event::{End, Event, GetRoute, Post, Refusal, Route, StreamEnd},
 };
 
 const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
@@ -86,7 +88,8 @@ fn settings() -> Settings {
     Settings {
         origin: "http://remote.test".to_owned(),
         strategy: Strategy::HttpFirst,
-        last_transport: None,
+        protocol: Protocol::Legacy,
+        known: None,
         grace: 5000,
         call_wait: 45_000,
         answer_wait: Some(60_000),
@@ -134,11 +137,15 @@ impl Bench {
     }
 
     fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Bench::of(State::new, change)
+    }
+
+    fn of(make: impl FnOnce(Settings, Now) -> State, change: impl FnOnce(&mut Settings)) -> Self {
         let now = Now { mono: 1000, wall: 1_000_000, random: 0.0 };
         let mut settings = settings();
         change(&mut settings);
         Bench {
-            state: State::new(settings, now),
+            state: make(settings, now),
             now,
             live: HashSet::new(),
             written: Vec::new(),
@@ -276,9 +283,10 @@ impl Bench {
     }
 
     fn note(&mut self, action: Action) {
-        assert!(!self.exited, "after the end: {action:?}");
+        let is_handed_over = matches!(self.rest.last(), Some(Action::OtherEra(_)));
+        assert!(!self.exited && !is_handed_over, "after the end: {action:?}");
         match action {
-            Action::Write(bytes) => {
+            Action::Write(bytes) | Action::Relay(bytes, _) => {
                 let text = String::from_utf8(bytes.to_vec()).expect("only UTF-8 is written");
                 assert!(!text.contains(['\n', '\r']), "one line: {text}");
                 self.written.push(text);
@@ -358,7 +366,7 @@ fn sent(post: &Post) -> Sent {
     let to = match &post.route {
         Route::Streamable { session, .. } => session.as_deref(),
         Route::HttpSse { url } => Some(&**url),
-        Route::Modern(mirrored) => Some(mirrored.method.as_str()),
+        Route::Modern(_) => Some("modern"),
     };
     Sent {
         exchange: post.exchange,

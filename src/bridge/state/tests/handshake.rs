@@ -65,13 +65,13 @@ fn the_transports_are_tried_in_their_order() {
     for (row, (strategy, last, steps, remembered)) in rows.into_iter().enumerate() {
         let mut bench = Bench::with(|settings| {
             settings.strategy = strategy;
-            settings.last_transport = last;
+            settings.known = last.map(|transport| Known { transport, at: 0 });
         });
         bench.say(INITIALIZE);
         steps.iter().for_each(|step| play(&mut bench, step));
         assert_eq!(bench.wrote(), result("0", WELCOME), "row {row}");
         let kept = bench.rest.iter().find_map(|action| match action {
-            Action::RememberTransport(transport) => Some(*transport),
+            Action::RememberTransport(known) => Some(known.transport),
             _ => None,
         });
         assert_eq!(kept, remembered, "row {row}");
