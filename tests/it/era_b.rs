@@ -35,8 +35,13 @@ fn params_of(request: &Request) -> Value {
     value(&request.body)["params"].take()
 }
 
+/// A request of the legacy kind: a modern client's first one is tried as it is before.
+fn is(request: &Request, method: &str) -> bool {
+    request.is_rpc(method) && request.header("mcp-method").is_none()
+}
+
 fn is_call(request: &Request) -> bool {
-    request.is_rpc("tools/call")
+    is(request, "tools/call")
 }
 
 /// A message that answers a request of the server with this id (JSON).
@@ -207,7 +212,7 @@ fn t91_every_result_is_complete_and_the_cacheable_ones_say_for_how_long() {
             } else {
                 assert_eq!(result.get("ttlMs"), None, "{method}: {result}");
             }
-            let sent = params_of(&server.await_request(|request| request.is_rpc(method)));
+            let sent = params_of(&server.await_request(|request| is(request, method)));
             assert_eq!(sent.get("_meta"), None, "nothing is left of it: {sent}");
         }
         let list = bridge.result_of("2", client::request("2", "tools/list", ""));
@@ -215,7 +220,7 @@ fn t91_every_result_is_complete_and_the_cacheable_ones_say_for_how_long() {
         assert_eq!(list["tools"][0]["inputSchema"]["x-mcp-header"], "kept", "{list}");
         assert_eq!(list["nextCursor"], "", "{list}");
         bridge.result_of("3", client::request("3", "tools/list", r#""cursor":"""#));
-        let asked = server.await_nth(3, |request| request.is_rpc("tools/list"));
+        let asked = server.await_nth(3, |request| is(request, "tools/list"));
         assert_eq!(params_of(&asked)["cursor"], "");
         bridge.finish();
     }
@@ -879,7 +884,7 @@ fn a_call_whose_way_breaks_is_never_repeated() {
         assert!([json!(-31001), json!(-31005)].contains(&error["code"]), "{face:?}: {error}");
         bridge.modern_call_works("2");
         assert_eq!(server.executions("once"), 1, "{face:?}");
-        assert_eq!(server.count(|request| request.dump().contains("\"once\"")), 1, "{face:?}");
+        assert_eq!(server.count(is_call), 2, "{face:?}: the one that broke, the one that works");
         bridge.end();
     }
 }
@@ -1003,6 +1008,7 @@ fn a_tool_that_only_runs_as_a_task_is_run_as_one() {
         call.answer(r#"{"content":[{"type":"text","text":"after all"}],"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t-1"}}}"#);
     });
     let mut bridge = bridge_to(Face::Http, &server);
+    bridge.discover();
     bridge.result_of("1", client::request("1", "tools/list", ""));
     let result = bridge.result_of("2", client::tool("2", "long", r#"{"marker":"task"}"#));
     assert_eq!(result["content"][0]["text"], "after all", "{result}");

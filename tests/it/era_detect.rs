@@ -377,21 +377,55 @@ fn a_verdict_is_remembered_for_one_credential_alone() {
     }
 }
 
+/// Makes a file of the store, and the time it holds in milliseconds, more than a day older.
+fn age(file: &Path) {
+    const DAY: u64 = 25 * 3600 * 1000;
+    let text = fs::read_to_string(file).expect("text");
+    if let Some((name, Ok(at))) =
+        text.trim().rsplit_once(' ').map(|(name, at)| (name, at.parse::<u64>()))
+    {
+        fs::write(file, format!("{name} {}\n", at - DAY)).expect("our own file");
+    }
+    let opened = fs::File::options().write(true).open(file).expect("our own file");
+    opened.set_modified(SystemTime::now() - Duration::from_millis(DAY)).expect("our own file");
+}
+
 #[test]
 fn a_legacy_verdict_lasts_a_day_and_a_modern_one_for_good() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let server = Modern::start();
     server.only_legacy();
     run(&server, home.path(), false);
-    let a_day_ago = SystemTime::now() - Duration::from_secs(25 * 3600);
     let files = files_below(&home.path().join("state"));
     assert!(!files.is_empty(), "something is remembered");
-    for file in files {
-        let file = fs::File::options().write(true).open(file).expect("our own file");
-        file.set_modified(a_day_ago).expect("our own file");
-    }
+    files.iter().for_each(|file| age(file));
     let heard = run(&server, home.path(), false);
     assert_eq!(heard[0], "tools/call", "asked again as a modern server: {heard:?}");
+
+    let home = tempfile::tempdir().expect("a temporary directory");
+    server.only_modern();
+    run(&server, home.path(), true);
+    files_below(&home.path().join("state")).iter().for_each(|file| age(file));
+    let heard = run(&server, home.path(), true);
+    assert_eq!(count(&heard, "initialize"), 0, "still known to be modern: {heard:?}");
+}
+
+#[test]
+fn a_legacy_server_that_serves_a_first_modern_request_executes_it_once() {
+    let server = Server::start(Face::Http);
+    // No sessions, no look at the version: the modern request is served by a legacy server.
+    server.stateless();
+    let mut bridge = Bridge::to(server.endpoint()).spawn();
+    bridge.send(client::call("1", "once"));
+    let answer = bridge.answer_to("1");
+    assert_eq!(answer["result"]["content"][0]["text"], "once", "{answer}");
+    assert_eq!(server.executions("once"), 1);
+    bridge.discover();
+    for id in ["2", "3"] {
+        bridge.modern_call_works(id);
+    }
+    assert_eq!(server.executions("works"), 2);
+    bridge.finish();
 }
 
 #[test]

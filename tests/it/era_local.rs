@@ -151,7 +151,8 @@ fn t05_a_probing_copy_that_is_killed_leaves_nothing_behind_for_the_next() {
     assert!(!server.heard().contains(&"initialize".to_owned()), "a 401 says nothing of the era");
     let mut bridge = Bridge::to(server.endpoint())
         .home(home.path())
-        .arg("--header=Authorization: Bearer good")
+        .arg("--header=Authorization: Bearer ${TOKEN}")
+        .env("TOKEN", "good")
         .spawn();
     is_discover_result(&bridge.discover()["result"]);
     bridge.modern_call_works("1");
