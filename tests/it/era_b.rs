@@ -937,6 +937,9 @@ fn a_listen_goes_on_over_a_dropped_stream_and_the_gap_is_covered() {
         let filter = r#"{"toolsListChanged":true,"resourceSubscriptions":["test://one"]}"#;
         bridge.send(client::listen("7", filter));
         bridge.incoming(ACKNOWLEDGED);
+        // A stream that brought something is known to be one, however soon it ends.
+        server.push(json::notification("notifications/tools/list_changed", "{}"));
+        bridge.incoming("notifications/tools/list_changed");
         let sessions = server.sessions_opened();
         server.forget_sessions();
         let changed = bridge.incoming("notifications/tools/list_changed");
