@@ -1,7 +1,10 @@
 //! Streamable HTTP (1125:tr): one POST a message, answered by JSON or by an event stream, and GETs
 //! for streams of the server's own.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
@@ -47,7 +50,7 @@ async fn try_post(client: &Client, post: Post, sent: Sent, events: &Reporter) ->
     match media_type(response.headers()).as_str() {
         EVENT_STREAM => {
             events.report(Event::Opened { exchange, session }).await;
-            let end = forward(response, exchange, events, client.timeouts().body).await;
+            let end = forward(response, exchange, events, silence(&post.route, client)).await;
             Err(End::Stream(end))
         }
         _ if status == 202 || status == 204 || response.content_length() == Some(0) => {
@@ -70,6 +73,12 @@ async fn try_post(client: &Client, post: Post, sent: Sent, events: &Reporter) ->
             )))
         }
     }
+}
+
+/// How long the stream that answers a message may be silent. A subscription may be for hours.
+fn silence(route: &Route, client: &Client) -> Option<Duration> {
+    let is_listen = matches!(route, Route::Modern(of) if of.method == "subscriptions/listen");
+    client.timeouts().body.filter(|_| !is_listen)
 }
 
 /// Opens an event stream: the server's own, or the rest of a response stream.
@@ -117,7 +126,7 @@ async fn forward(
     response: reqwest::Response,
     exchange: ExchangeId,
     events: &Reporter,
-    silence: Option<std::time::Duration>,
+    silence: Option<Duration>,
 ) -> StreamEnd {
     let opened = Instant::now();
     let mut stream = Events::new(response, silence);

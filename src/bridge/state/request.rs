@@ -196,7 +196,8 @@ impl State {
         let id = self.own_id(number);
         let Some(request) = self.requests.get_mut(key) else { return };
         request.repeats += 1;
-        request.remote_id = Some(id);
+        // What comes on a subscription names it by this id.
+        request.remote_id = Some(id).filter(|_| request.method != Method::Listen);
         request.stage = Stage::Delayed;
         self.after_wait(wait, Timer::Resend(key));
     }

@@ -233,3 +233,6 @@ fn make(settings: &Settings, token: u32, first: ExchangeId, translates: bool) ->
     let own_id = format!("{OWN_ID}{token:08x}-");
     Make { host, exchanges: first + RANGE, own_id, translates }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,9 +125,9 @@ impl Wire {
         steps.push(Step::Up(Event::Message { exchange: above, bytes }));
     }
 
-    /// The stream is there again: announces what may have changed meanwhile (XA-36, MM-3).
+    /// The stream is there again: announces what may have changed meanwhile (XA-36, MM-3). What is
+    /// known of the tools stays: it is most likely right, and repaired where it is not (MH-37).
     fn catch_up(&mut self, above: ExchangeId, steps: &mut Vec<Step>) {
-        self.tools.forget();
         let Some(listen) = self.listen_of(above) else { return };
         let changes = changes(listen.honoured.as_deref().unwrap_or("{}"), &listen.id);
         let up = |text: String| Step::Up(Event::Message { exchange: above, bytes: text.into() });

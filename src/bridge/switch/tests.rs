@@ -1,0 +1,187 @@
+//! Which message goes to which side, and what becomes of a side whose remote is of the other era.
+
+use super::*;
+use crate::{
+    bridge::tools::Filter,
+    config::{Strategy, ToolFilter},
+    message::member,
+    remote::event::{End, Event, Post, Refusal, Route},
+};
+
+const INITIALIZE: &str = r#"{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"c","version":"1"}}}"#;
+
+/// A switch, and what it has asked for.
+struct Bench {
+    switch: Switch,
+    now: Now,
+    posts: Vec<Post>,
+    written: Vec<String>,
+    rest: Vec<Action>,
+}
+
+impl Bench {
+    fn new(protocol: Protocol) -> Self {
+        let now = Now { mono: 1000, wall: 1_000_000, random: 0.5 };
+        let settings = Settings {
+            origin: "http://remote.test".to_owned(),
+            strategy: Strategy::HttpFirst,
+            protocol,
+            known: None,
+            grace: 5000,
+            call_wait: 45_000,
+            answer_wait: Some(60_000),
+            ping_interval: None,
+            filter: Filter::new(&ToolFilter::default()),
+        };
+        let switch = Switch::new(settings, [7; 32], now);
+        Bench { switch, now, posts: Vec::new(), written: Vec::new(), rest: Vec::new() }
+    }
+
+    fn input(&mut self, input: Input) {
+        let mut actions = Vec::new();
+        self.switch.handle(input, self.now, &mut actions);
+        for action in actions {
+            match action {
+                Action::Post(post) => self.posts.push(post),
+                Action::Write(bytes) | Action::Relay(bytes, _) => {
+                    self.written.push(String::from_utf8(bytes.to_vec()).expect("UTF-8"));
+                }
+                other => self.rest.push(other),
+            }
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.input(Input::Line(Bytes::copy_from_slice(line.as_bytes())));
+    }
+
+    #[track_caller]
+    fn post(&mut self, method: &str) -> Post {
+        let is_it = |post: &Post| method_of(post) == method;
+        let at = self.posts.iter().position(is_it);
+        let at = at.unwrap_or_else(|| panic!("no `{method}` in {:#?}", self.posts));
+        self.posts.remove(at)
+    }
+
+    fn answer(&mut self, post: &Post, result: &str) {
+        let request = Message::parse(post.body.clone()).expect("a message");
+        let id = request.id().expect("a request");
+        let bytes = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#).into();
+        self.input(Input::Remote(Event::Answer { exchange: post.exchange, bytes, session: None }));
+    }
+
+    fn refuse(&mut self, post: &Post, status: u16) {
+        let end = End::Status(Box::new(Refusal { status, ..Refusal::default() }));
+        self.input(Input::Remote(Event::Ended { exchange: post.exchange, end }));
+    }
+
+    fn exits(&self) -> bool {
+        self.rest.iter().any(|action| matches!(action, Action::Exit))
+    }
+}
+
+fn method_of(post: &Post) -> String {
+    Message::parse(post.body.clone()).expect("a message").method().into_owned()
+}
+
+fn modern(id: &str, method: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}}}}}"#
+    )
+}
+
+#[test]
+fn inv_6_each_side_goes_its_own_way() {
+    let mut bench = Bench::new(Protocol::Auto);
+    bench.say(&modern("1", "server/discover"));
+    bench.say(INITIALIZE);
+    let discover = bench.post("server/discover");
+    let initialize = bench.post("initialize");
+    assert!(matches!(discover.route, Route::Modern(_)));
+    assert!(matches!(initialize.route, Route::Streamable { .. }));
+    assert_eq!(discover.body, modern("1", "server/discover"), "byte for byte");
+    assert_eq!(initialize.body, INITIALIZE, "byte for byte");
+
+    bench.answer(&discover, r#"{"resultType":"complete","supportedVersions":["2026-07-28"]}"#);
+    assert_eq!(member(&bench.written[0], "id"), Some("1"));
+    bench.answer(
+        &initialize,
+        r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}"#,
+    );
+    assert_eq!(member(&bench.written[1], "id"), Some("0"));
+}
+
+#[test]
+fn a_cancellation_goes_where_its_request_went() {
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/call"));
+    let call = bench.post("tools/call");
+    bench.say(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#);
+    assert!(
+        matches!(bench.rest[..], [Action::Abort(exchange)] if exchange == call.exchange),
+        "{:?}",
+        bench.rest
+    );
+    assert!(bench.posts.is_empty(), "MH-9: nothing is posted");
+}
+
+#[test]
+fn a_remote_that_turns_out_to_be_legacy_is_asked_as_such_and_remembered() {
+    let mut bench = Bench::new(Protocol::Auto);
+    bench.say(&modern("1", "server/discover"));
+    bench.say(&modern("\"b\"", "tools/list"));
+    let discover = bench.post("server/discover");
+    bench.refuse(&discover, 400);
+    let initialize = bench.post("initialize");
+    assert!(initialize.exchange > discover.exchange, "numbers of its own");
+    assert!(bench.written.is_empty(), "both wait for the other era");
+    let remembered = bench.rest.iter().any(
+        |action| matches!(action, Action::RememberTransport(known) if known.is_legacy(bench.now)),
+    );
+    assert!(remembered);
+    // What the side that is gone still hears is nobody's business.
+    bench.refuse(&discover, 500);
+    assert!(bench.written.is_empty());
+}
+
+#[test]
+fn the_protocol_that_is_asked_for_decides_at_once() {
+    let mut bench = Bench::new(Protocol::Legacy);
+    bench.say(&modern("1", "tools/list"));
+    assert_eq!(method_of(&bench.posts[0]), "initialize");
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/list"));
+    let list = bench.post("tools/list");
+    bench.refuse(&list, 400);
+    assert!(bench.posts.is_empty());
+    assert_eq!(bench.written.len(), 1, "its refusal is the answer");
+}
+
+#[test]
+fn the_end_is_the_end_of_both() {
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.input(Input::LocalClosed);
+    assert!(bench.exits());
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/call"));
+    bench.input(Input::LocalClosed);
+    assert!(!bench.exits(), "an answer may still come");
+    let call = bench.post("tools/call");
+    bench.answer(&call, r#"{"resultType":"complete"}"#);
+    assert!(bench.exits());
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/call"));
+    bench.input(Input::Stop);
+    assert!(bench.exits());
+    assert_eq!(bench.written.len(), 1, "what is open gets its answer");
+}
+
+#[test]
+fn st_5_an_error_without_an_id_has_none_where_the_client_is_modern() {
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say("rubbish");
+    assert!(bench.written[0].contains(r#""id":null"#), "{}", bench.written[0]);
+    bench.say(&modern("1", "tools/list"));
+    bench.say("rubbish");
+    assert!(!bench.written[1].contains(r#""id""#), "{}", bench.written[1]);
+}
