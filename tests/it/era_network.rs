@@ -56,17 +56,22 @@ fn t58_over_http_2_a_cancelled_call_is_a_reset_stream_on_a_living_connection() {
                 return call.behave();
             }
             call.executed();
-            call.sse().log("info", "begun").await_gone();
+            call.sse().progress(1).await_gone();
         });
         let mut bridge = world.setup().spawn();
         if legacy {
             bridge.handshake("2025-11-25");
-            bridge.call("1", "slow");
+            let params =
+                r#"{"name":"echo","arguments":{"marker":"slow"},"_meta":{"progressToken":"t"}}"#;
+            bridge.send(json::request("1", "tools/call", params));
         } else {
             bridge.discover();
-            bridge.send(client::call("1", "slow"));
+            let members = r#""name":"echo","arguments":{"marker":"slow"}"#;
+            let token = r#""progressToken":"t""#;
+            bridge.send(client::request_as("1", "tools/call", members, client::FULL, token));
         }
         world.server.await_execution("slow");
+        bridge.incoming("notifications/progress");
         bridge.send(client::cancel("1"));
         world.await_resets(1);
         if legacy {

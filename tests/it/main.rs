@@ -17,6 +17,7 @@ mod era_listen;
 mod era_local;
 mod era_modern;
 mod era_network;
+mod era_start;
 mod faults_both;
 mod faults_http;
 mod faults_sse;

@@ -166,6 +166,12 @@ impl Modern {
         self
     }
 
+    /// Serves legacy clients too, in sessions.
+    pub fn dual_with_sessions(&self) -> &Self {
+        lock(&self.core.terms).speaks = Speaks::Both;
+        self
+    }
+
     /// Serves legacy clients alone, as before an upgrade.
     pub fn only_legacy(&self) -> &Self {
         lock(&self.core.terms).speaks = Speaks::Legacy;
