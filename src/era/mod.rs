@@ -23,6 +23,8 @@ pub mod header;
 pub mod mirror;
 pub mod to_legacy;
 pub mod to_modern;
+#[cfg(test)]
+mod transcript;
 pub mod wire;
 
 use crate::{

@@ -10,8 +10,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+
+use super::buffer::Buffer;
 
 /// The largest JSON body, event or line, in bytes.
 pub const MESSAGE_LIMIT: usize = 128 * 1024 * 1024;
@@ -80,7 +82,7 @@ impl Body for Outgoing {
 #[derive(Debug, Default)]
 pub struct Collected {
     first: Bytes,
-    joined: BytesMut,
+    joined: Option<Buffer>,
     expected: usize,
 }
 
@@ -100,17 +102,20 @@ impl Collected {
             self.first = chunk;
             return true;
         }
-        if self.joined.is_empty() {
-            self.joined.reserve(self.expected.max(self.first.len() + chunk.len()));
-            self.joined.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.joined.extend_from_slice(&chunk);
+        let (first, expected) = (&mut self.first, self.expected);
+        let joined = self.joined.get_or_insert_with(|| {
+            let first = std::mem::take(first);
+            let mut joined = Buffer::with_room(expected.max(first.len() + chunk.len()));
+            joined.push(&first);
+            joined
+        });
+        joined.push(&chunk);
         true
     }
 
     /// How many bytes have come.
     pub fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
+        self.joined.as_ref().map_or(self.first.len(), Buffer::len)
     }
 
     /// Whether none has.
@@ -120,7 +125,7 @@ impl Collected {
 
     /// The body.
     pub fn finish(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+        self.joined.map_or(self.first, Buffer::freeze)
     }
 }
 

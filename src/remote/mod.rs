@@ -7,6 +7,7 @@
 
 pub mod backoff;
 pub mod body;
+mod buffer;
 pub mod build;
 pub mod client;
 pub mod direct;

@@ -13,7 +13,7 @@ use crate::{
     piped::Piped,
     plain::Plain,
     server::NOTIFICATIONS,
-    subject::{SMALL, Subject},
+    subject::{Era, SMALL, Subject},
     table::{Bound, Report, Row, Unit, median},
 };
 
@@ -108,6 +108,7 @@ pub fn measure(effort: &Effort) -> Report {
         ours.rounds.push(round(&mut start_bridge().0, effort));
     }
     endure(&mut ours, &mut start_bridge().0, effort);
+    let crossings = crossings(&bridge, &server, effort);
     let theirs = mcp_remote().map(|command| {
         // Each with a home of its own: one that was killed leaves a lock that the next waits for.
         let homes: Vec<_> = (0..Effort::GLANCE.starts + 2).map(|_| temporary()).collect();
@@ -125,7 +126,36 @@ pub fn measure(effort: &Effort) -> Report {
         theirs
     });
     let size = std::fs::metadata(&bridge[0]).map(|file| file.len() as f64).ok();
-    Report { rows: rows(&floor, &ours, theirs.as_ref(), size), with_mcp_remote: theirs.is_some() }
+    let mut rows = rows(&floor, &ours, theirs.as_ref(), size);
+    rows.extend(crossings);
+    Report { rows, with_mcp_remote: theirs.is_some() }
+}
+
+/// What a small call costs where client and server are of other eras, against two legacy ones.
+fn crossings(bridge: &[OsString], server: &Server, effort: &Effort) -> Vec<Row> {
+    use Era::{Legacy, Modern};
+    let pairs = [(Legacy, Legacy), (Modern, Modern), (Legacy, Modern), (Modern, Legacy)];
+    let homes: Vec<_> = pairs.iter().map(|_| temporary()).collect();
+    let mut costs = [const { Vec::new() }; 4];
+    for _ in 0..effort.rounds {
+        for (at, (client, remote)) in pairs.into_iter().enumerate() {
+            let url = if remote == Modern { &server.modern_url } else { &server.url };
+            let mut subject = Piped::start_as(client, bridge, url, homes[at].path()).0;
+            subject.one_by_one(SMALL, effort.calls / 10);
+            let before = machine::cpu(subject.pid());
+            subject.one_by_one(SMALL, effort.calls);
+            let spent = machine::cpu(subject.pid()).zip(before).map(|(a, b)| a - b);
+            costs[at].extend(spent.map(|spent| spent.as_secs_f64() / effort.calls as f64));
+        }
+    }
+    let [same, modern, up, down] = costs;
+    let row =
+        |name, cost| Row::new(name, Unit::Time, Bound::Ratio(1.5), [same.clone(), cost, vec![]]);
+    vec![
+        row("CPU a call, 2026-07-28", modern),
+        row("  legacy client, 2026-07-28", up),
+        row("  2026-07-28, legacy server", down),
+    ]
 }
 
 fn round(subject: &mut dyn Subject, effort: &Effort) -> Round {
@@ -242,6 +272,7 @@ fn mcp_remote() -> Option<Vec<OsString>> {
 struct Server {
     child: Child,
     url: String,
+    modern_url: String,
 }
 
 impl Server {
@@ -256,7 +287,8 @@ impl Server {
         let mut port = String::new();
         let stdout = child.stdout.take().expect("stdout is piped");
         BufReader::new(stdout).read_line(&mut port).expect("the server says its port");
-        Server { child, url: format!("http://127.0.0.1:{}/mcp", port.trim()) }
+        let at = |path| format!("http://127.0.0.1:{}/{path}", port.trim());
+        Server { child, url: at("mcp"), modern_url: at("modern") }
     }
 }
 

@@ -9,7 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::subject::{FLIGHT, INITIALIZE, INITIALIZED, SMALL, Subject, call};
+use crate::subject::{
+    Era, FLIGHT, INITIALIZE, INITIALIZED, SMALL, Subject, call, discover, modern_call,
+};
 
 /// A running stdio server, after its handshake.
 pub struct Piped {
@@ -17,11 +19,17 @@ pub struct Piped {
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
     next_id: usize,
+    era: Era,
 }
 
 impl Piped {
     /// Starts a command with its state in `home`; how long it took until `initialize` was answered.
     pub fn start(command: &[OsString], url: &str, home: &Path) -> (Self, Duration) {
+        Piped::start_as(Era::Legacy, command, url, home)
+    }
+
+    /// The same with a client of either era.
+    pub fn start_as(era: Era, command: &[OsString], url: &str, home: &Path) -> (Self, Duration) {
         let mut prepared = Command::new(&command[0]);
         prepared
             .args(&command[1..])
@@ -39,11 +47,16 @@ impl Piped {
         let stdin = child.stdin.take().expect("stdin is piped");
         let stdout = child.stdout.take().expect("stdout is piped");
         let stdout = BufReader::with_capacity(256 << 10, stdout);
-        let mut piped = Piped { child, stdin, stdout, next_id: 0 };
-        piped.send(INITIALIZE);
+        let mut piped = Piped { child, stdin, stdout, next_id: 0, era };
+        match era {
+            Era::Legacy => piped.send(INITIALIZE),
+            Era::Modern => piped.send(&discover()),
+        }
         piped.skip_to_answer();
         let took = started.elapsed();
-        piped.send(INITIALIZED);
+        if era == Era::Legacy {
+            piped.send(INITIALIZED);
+        }
         (piped, took)
     }
 
@@ -53,7 +66,10 @@ impl Piped {
 
     fn next_call(&mut self, tool: &str) -> String {
         self.next_id += 1;
-        call(self.next_id, tool)
+        match self.era {
+            Era::Legacy => call(self.next_id, tool),
+            Era::Modern => modern_call(self.next_id, tool),
+        }
     }
 
     /// Reads lines up to and including the next that is no notification.

@@ -47,6 +47,7 @@ async fn connection(mut stream: TcpStream, payload: &[u8]) -> std::io::Result<()
         let line = buffer[..head].split(|&byte| byte == b'\r').next().unwrap_or_default();
         match line {
             b"POST /mcp HTTP/1.1" => answer(&mut stream, &buffer[head..length], payload).await?,
+            b"POST /modern HTTP/1.1" => modern(&mut stream, &buffer[head..length], payload).await?,
             // The server's own stream, which stays silent.
             b"GET /mcp HTTP/1.1" => stream.write_all(EVENTS_HEAD).await?,
             b"DELETE /mcp HTTP/1.1" => stream.write_all(EMPTY_HEAD).await?,
@@ -120,6 +121,38 @@ async fn answer(stream: &mut TcpStream, body: &[u8], payload: &[u8]) -> std::io:
         _ => json(stream, id, ("{", "}"), b"").await,
     }
 }
+
+/// The same as a server of 2026-07-28 and nothing else.
+async fn modern(stream: &mut TcpStream, body: &[u8], payload: &[u8]) -> std::io::Result<()> {
+    let message: Message<'_> = serde_json::from_slice(body)?;
+    let Some(id) = message.id.map(RawValue::get) else {
+        return stream.write_all(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n").await;
+    };
+    match message.method {
+        Some("initialize") => {
+            let error = format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32022,"message":"2026-07-28 only","data":{{"supported":["2026-07-28"]}}}}}}"#
+            );
+            let head = format!(
+                "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                error.len()
+            );
+            stream.write_all((head + &error).as_bytes()).await
+        }
+        Some("server/discover") => json(stream, id, DISCOVERED, b"").await,
+        _ => json(stream, id, MODERN_TEXT, &payload[..100]).await,
+    }
+}
+
+const DISCOVERED: (&str, &str) = (
+    r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"#,
+    r#""ttlMs":0,"cacheScope":"private","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"bench","version":"1"}}}"#,
+);
+
+const MODERN_TEXT: (&str, &str) = (
+    r#"{"resultType":"complete","content":[{"type":"text","text":""#,
+    r#""}],"isError":false,"_meta":{"io.modelcontextprotocol/serverInfo":{"name":"bench","version":"1"}}}"#,
+);
 
 const INITIALIZED: (&str, &str) = (
     r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"bench","#,

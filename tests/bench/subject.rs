@@ -20,10 +20,35 @@ pub trait Subject {
 /// Calls under way at the same time in [`Subject::in_flight`].
 pub const FLIGHT: usize = 64;
 
+/// The revisions that a client or a server speaks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    /// Up to 2025-11-25.
+    Legacy,
+    /// 2026-07-28.
+    Modern,
+}
+
 /// A `tools/call` without arguments.
 pub fn call(id: usize, tool: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{}},"_meta":{{"progressToken":1}}}}}}"#
+    )
+}
+
+/// The same of a modern client.
+pub fn modern_call(id: usize, tool: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{{}},"_meta":{{{METADATA},"progressToken":1}}}}}}"#
+    )
+}
+
+const METADATA: &str = r#""io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"bench","version":"1"}"#;
+
+/// What a modern client begins with.
+pub fn discover() -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":0,"method":"server/discover","params":{{"_meta":{{{METADATA}}}}}}}"#
     )
 }
 

@@ -61,10 +61,22 @@ impl State {
         left.into_iter().find(knows_post).filter(|_| is_other)
     }
 
+    /// The remote has refused `initialize` as modern ones do: it is asked as one from now on, and
+    /// that refusal is not what the client has to read.
+    pub(super) fn lean_to_modern(&mut self) {
+        self.settings.known = Some(Known { transport: Transport::Modern, at: self.now.wall });
+        self.is_leaning = true;
+        if let Link::Opening(opening) = &mut self.link {
+            opening.answer = None;
+        }
+    }
+
     /// Keeps which transport worked, where that is worth knowing.
     pub(super) fn remember_transport(&mut self, is_news: bool) {
         let transport = self.connection.transport;
         let is_known = self.settings.known.is_some_and(|known| known.transport == transport);
+        // Of a remote that was only taken for a modern one, nothing is kept yet.
+        let is_news = is_news || std::mem::take(&mut self.is_leaning);
         if !is_news && (is_known || self.transports()[0] == transport) {
             return;
         }

@@ -59,7 +59,9 @@ pub(super) fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -
         };
         format!("over {name}: {}", error.cause())
     });
-    let first = &failures[0].1;
+    // A credential that is refused somewhere is what there is to do something about.
+    let telling = failures.iter().find(|(_, error)| error.kind() == Kind::Authorization);
+    let first = &telling.unwrap_or(&failures[0]).1;
     let mut all = Error::new(first.kind(), first.attempted());
     all = all.because(texts.collect::<Vec<_>>().join("; "));
     if let Some(status) = first.http_status() {

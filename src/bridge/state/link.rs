@@ -311,6 +311,7 @@ impl State {
         let is_untried = opening.failures.iter().all(|(tried, _)| *tried != Transport::Modern);
         let may_be_modern = suggests_modern(Outcome::Answer(answer)) && is_untried;
         if may_be_modern && self.transports().contains(&Transport::Modern) {
+            self.lean_to_modern();
             self.forget_connection();
             return self.open_with(Transport::Modern);
         }
@@ -344,6 +345,9 @@ impl State {
         }
         let tried: Vec<Transport> = opening.failures.iter().map(|(tried, _)| *tried).collect();
         if let Some(next) = self.next_transport(&tried, purpose, &end) {
+            if suggests_modern(Outcome::End(&end)) {
+                self.lean_to_modern();
+            }
             self.forget_connection();
             return self.open_with(next);
         }

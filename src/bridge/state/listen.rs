@@ -79,6 +79,11 @@ fn after(end: &End, was_open: bool, has_session: bool) -> Next {
 }
 
 impl State {
+    /// Whether the remote has shown that it has no stream of its own.
+    pub fn has_no_stream(&self) -> bool {
+        self.listen.absent && !self.is_sse()
+    }
+
     /// Opens the GET stream, where the transport has one.
     pub(super) fn start_listening(&mut self) {
         if self.is_sse() || self.sessionless || self.listen.absent || self.listen.exchange.is_some()

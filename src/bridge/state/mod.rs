@@ -164,6 +164,8 @@ pub struct State {
     short_sessions: u32,
     /// Whether the local client speaks 2026-07-28, so that there is no handshake and no session.
     sessionless: bool,
+    /// Whether the remote is taken for a modern one, and has not shown yet that it is.
+    is_leaning: bool,
     /// Whether a remote that turns out to be modern is left to another machine.
     may_turn: bool,
     /// Whether the local client also speaks 2026-07-28, on another machine.
@@ -213,6 +215,7 @@ impl State {
             sessionless: false,
             is_beside_modern: false,
             may_turn: false,
+            is_leaning: false,
             served: false,
             unanswered_pings: 0,
             deadline_at: None,

@@ -168,7 +168,8 @@ impl State {
 
     /// Nothing was executed: it is sent again until it is through or has waited long enough.
     fn on_unsent(&mut self, key: Key, cause: &str) {
-        let (now, random, limit) = (self.now.mono, self.now.random, self.settings.call_wait);
+        let (now, random) = (self.now.mono, self.now.random);
+        let limit = self.patience(key);
         let Some(request) = self.requests.get_mut(key) else { return };
         if now.saturating_sub(request.since) >= limit {
             let error = Error::new(Kind::Unreachable, self.attempted(key)).because(cause);
@@ -178,6 +179,18 @@ impl State {
         let attempt = (waited / 500).checked_ilog2().map_or(0, |log| log + 1);
         request.stage = Stage::Delayed;
         self.after_wait(CONNECT.delay(attempt, random), Timer::Resend(key));
+    }
+
+    /// How long a request may wait for a remote that is not there. A probe must not: the client
+    /// goes on in the other era meanwhile (ST-25).
+    fn patience(&self, key: Key) -> Millis {
+        let is_probe = |request: &Request| {
+            self.sessionless && request.message.method() == super::sessionless::DISCOVER
+        };
+        match self.requests.get(key) {
+            Some(request) if is_probe(request) => self.settings.grace.min(self.settings.call_wait),
+            _ => self.settings.call_wait,
+        }
     }
 
     /// The request was sent, and nobody knows what became of it.

@@ -13,7 +13,7 @@ use crate::{
     remote::{event::End, refusal},
 };
 
-const DISCOVER: &str = "server/discover";
+pub(super) const DISCOVER: &str = "server/discover";
 
 impl State {
     /// A machine for a modern client that has seen nothing yet.

@@ -31,6 +31,8 @@ pub struct Side {
     /// Below it, once the remote is taken for a modern one.
     below: Option<Box<Below>>,
     make: Make,
+    /// Whether it was last seen without a stream of the server's own.
+    has_no_stream: bool,
     /// Nothing more comes from the state machine.
     is_done: bool,
 }
@@ -84,7 +86,7 @@ pub enum Ask {
 impl Side {
     /// A side around a state machine.
     pub fn new(core: State, above: Option<Box<ToLegacy>>, make: Make) -> Self {
-        Side { core, above, below: None, make, is_done: false }
+        Side { core, above, below: None, make, has_no_stream: false, is_done: false }
     }
 
     /// The state machine.
@@ -176,6 +178,14 @@ impl Side {
         let mut actions = Vec::new();
         self.core.handle(input, now, &mut actions);
         go(ways, actions, Way::Act);
+        // The client of this side cannot see that no GET stream brings anything (XB-12).
+        let has_none = self.core.has_no_stream();
+        if let Some(above) = &mut self.above
+            && std::mem::replace(&mut self.has_no_stream, has_none) != has_none
+            && has_none
+        {
+            above.no_listening();
+        }
     }
 
     fn tick(&mut self, now: Now, ways: &mut VecDeque<Way>) {

@@ -224,7 +224,7 @@ impl ToLegacy {
 
     /// The remote has answered a call.
     pub(super) fn on_call_answer(&mut self, number: u64, answer: Message) {
-        if self.became_task(number, &answer) {
+        if self.became_task(number, &answer) || self.is_again_as_task(number, &answer) {
             return;
         }
         let Some(call) = self.calls.get_mut(&number) else { return };

@@ -293,3 +293,5 @@ impl ToLegacy {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod transcript;

@@ -34,7 +34,7 @@ pub(super) fn complete<'a>(result: &'a str, added: Added<'a>) -> Option<Complete
     // Whatever a legacy remote says here has no meaning (INV-10).
     object.set("resultType", r#""complete""#);
     if added.hints {
-        if !object.get("ttlMs").is_some_and(|ttl| ttl.parse::<u64>().is_ok()) {
+        if object.get("ttlMs").is_none_or(|ttl| ttl.parse::<u64>().is_err()) {
             object.set("ttlMs", "0");
         }
         object.set("cacheScope", r#""private""#);
@@ -151,8 +151,9 @@ pub(super) fn error(error: &str) -> Cow<'_, str> {
             }
             None => Cow::Borrowed(error),
         },
-        // These codes mean something now, or nothing yet; no legacy remote means that.
-        Some(-32042 | -32099..=-32020) => Cow::Owned(internal(error)),
+        // These codes mean something now, or nothing yet; no legacy remote means that. Among
+        // them is -32042, a URL to be opened first (XB-48), where that cannot be offered.
+        Some(-32099..=-32020) => Cow::Owned(internal(error)),
         _ => Cow::Borrowed(error),
     }
 }

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::{
     Own, Timer, ToLegacy,
     call::Call,
-    request::Method,
-    result::{may_have_execution, without_execution},
+    request::{Method, Params},
+    result::{code, may_have_execution, without_execution},
 };
 use crate::{
     bridge::Millis,
@@ -78,6 +78,29 @@ impl ToLegacy {
         params.set("task", "{}");
         call.task = Task::Asked;
         message.with_params(&params.to_string())
+    }
+
+    /// Whether a call was refused because its tool, not listed yet, must be called as a task: the
+    /// server says that there is no such method (1125:tasks), and has not run it. Then the call is
+    /// made again as one.
+    pub(super) fn is_again_as_task(&mut self, number: u64, answer: &Message) -> bool {
+        let has_tasks = self.session.remote.as_ref().is_some_and(|remote| remote.has_task_calls);
+        let is_refused = answer.error().and_then(code) == Some(-32601);
+        let Some(call) = self.calls.get(&number).filter(|_| has_tasks && is_refused) else {
+            return false;
+        };
+        let is_plain = call.method == Method::ToolsCall && call.task == Task::None && !call.is_held;
+        let Some(name) = call.message.param("name").map(unquote).filter(|_| is_plain) else {
+            return false;
+        };
+        if !self.task_tools.insert(name.into_owned()) {
+            return false;
+        }
+        let message = call.message.clone();
+        let (method, level) = (call.method, call.level);
+        self.calls.remove(&number);
+        self.accept(&message, method, Params::of(&message), level);
+        true
     }
 
     /// Whether the answer to a call says that it runs as a task.
