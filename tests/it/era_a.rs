@@ -656,30 +656,57 @@ fn t78_a_call_cancelled_while_its_question_is_open_takes_the_question_back() {
 }
 
 #[test]
-fn t79_rounds_without_questions_are_paced_and_end() {
+fn t79_rounds_without_questions_are_paced_and_end_with_the_call() {
     let server = Modern::start();
-    server.on("tools/call", |call| call.ask(None, Some("again")));
-    server.on("prompts/get", |call| call.ask(None, Some("again")));
+    server.on("tools/call", |call| match call.marker().as_str() {
+        "works" => call.behave(),
+        _ => call.ask(None, Some("again")),
+    });
     let mut bridge = connected(&server, "2025-11-25");
     bridge.call("1", "m");
-    bridge.send(json::request("2", "prompts/get", r#"{"name":"greet"}"#));
-    let mut answer = |id: u64| {
-        let line = bridge.line_within(Duration::from_secs(180), |line| value(line)["id"] == id);
-        value(&line.expect("an answer in the end"))
-    };
-    let (tool, prompt) = (answer(1), answer(2));
-    assert_eq!(tool["result"]["isError"], true, "{tool}");
-    assert!(tool["result"]["content"][0]["text"].is_string(), "{tool}");
-    assert_eq!(prompt["error"]["code"], -31006, "{prompt}");
-    assert_eq!(prompt["error"]["data"]["origin"], "bridge", "{prompt}");
-    let rounds: Vec<_> = server.requests().into_iter().filter(|request| is_call(request)).collect();
-    assert!((3..=30).contains(&rounds.len()), "{} rounds", rounds.len());
+    let rounds: Vec<_> = (1..=4).map(|n| server.await_nth(n, is_call)).collect();
     for pair in rounds.windows(2) {
         let pause = pair[1].at - pair[0].at;
         assert!(pause >= Duration::from_millis(230), "only {pause:?} between two rounds");
+        assert_eq!(params_of(&pair[1])["requestState"], "again");
+        assert_eq!(params_of(&pair[1]).get("inputResponses"), None, "nothing was asked");
     }
+    bridge.send(json::notification("notifications/cancelled", r#"{"requestId":1}"#));
+    bridge.call_works("2");
+    let before = server.count(is_call);
+    assert!(server.nth_within(before + 1, Duration::from_secs(3), is_call).is_none(), "no more");
     server.is_content();
-    bridge.end();
+    bridge.finish();
+}
+
+#[test]
+fn t79_rounds_without_end_are_stopped_at_the_cap() {
+    for method in ["tools/call", "prompts/get", "resources/read"] {
+        let server = Modern::start();
+        server.on(method, |call| call.ask(Some(&format!(r#"{{"who":{FORM}}}"#)), Some("again")));
+        let mut bridge = connected(&server, "2025-11-25");
+        let params = r#"{"name":"echo","uri":"test://one","arguments":{}}"#;
+        bridge.send(json::request("1", method, params));
+        let answer = loop {
+            let line = value(&bridge.next_line());
+            if line["id"] == 1 {
+                break line;
+            }
+            assert_eq!(line["method"], "elicitation/create", "{line}");
+            bridge.send(json::result(&line["id"].to_string(), r#"{"action":"decline"}"#));
+        };
+        if method == "tools/call" {
+            assert_eq!(answer["result"]["isError"], true, "{answer}");
+            assert!(answer["result"]["content"][0]["text"].is_string(), "{answer}");
+        } else {
+            assert_eq!(answer["error"]["code"], -31006, "{answer}");
+            assert_eq!(answer["error"]["data"]["origin"], "bridge", "{answer}");
+        }
+        let rounds = server.count(|request| request.is_rpc(method));
+        assert!((3..=30).contains(&rounds), "{method}: {rounds} rounds");
+        server.is_content();
+        bridge.end();
+    }
 }
 
 /// An input request that the server may not make fails the call, and nobody is asked.
