@@ -13,6 +13,7 @@ mod era_a;
 mod era_b;
 mod era_bytes;
 mod era_detect;
+mod era_faults;
 mod era_listen;
 mod era_local;
 mod era_modern;
