@@ -434,11 +434,15 @@ fn t74_after_a_dropped_listen_each_promised_list_is_said_to_have_changed_once() 
 #[test]
 fn t74_a_listen_that_the_server_ends_is_opened_again_and_one_it_does_not_know_is_not() {
     let server = Modern::start();
-    let bridge = connected(&server, "2025-11-25");
+    let mut bridge = connected(&server, "2025-11-25");
     let first = server.await_listen(|_| true);
     server.end_listen(first);
     server.await_listen_after(first + 1, |filter| filter["toolsListChanged"] == true);
-    drop(bridge);
+    for kind in ["tools", "prompts", "resources"] {
+        // What changed while nobody listened is not known.
+        bridge.incoming(&format!("notifications/{kind}/list_changed"));
+    }
+    bridge.end();
 
     let server = Modern::start();
     server.on("subscriptions/listen", |call| call.refuse(404, -32601, "Method not found"));

@@ -379,6 +379,8 @@ fn t93_a_retry_that_answers_nothing_is_asked_again_under_a_new_state() {
         let again = bridge.result_of("2", retry("2", "held", "{}", &asked["requestState"]));
         let (key, _) = only_question(&again);
         assert_ne!(again["requestState"], asked["requestState"]);
+        let stale = retry("\"stale\"", "held", "{}", &asked["requestState"]);
+        is_refused_state(&mut bridge, "\"stale\"", stale);
         let told = format!(r#"{{"{key}":{{"action":"decline"}}}}"#);
         bridge.send(retry("3", "held", &told, &again["requestState"]));
         server.await_request(answers("5"));

@@ -232,25 +232,29 @@ fn awkward_values_survive_the_way_between_the_eras() {
 
 #[test]
 fn eight_megabytes_pass_between_the_eras() {
-    let text = "\\u00e9 é😀 0123456789".repeat((8 << 20) / 24);
-    let result = format!(r#"{{"content":[{{"type":"text","text":"{text}"}}]}}"#);
-    let (modern, legacy) = (Modern::start(), Server::start(Face::Http));
-    let sent = result.clone();
-    modern.on("tools/call", move |call| {
-        call.answer(&format!(r#"{{"resultType":"complete",{}"#, &sent[1..]))
-    });
-    let sent = result.clone();
-    legacy.on("tools/call", move |call| call.answer(&sent));
-    let mut across_a = connected(modern.endpoint(), true);
-    across_a.call("1", &text);
-    let got = String::from_utf8(across_a.answer_bytes("1")).expect("UTF-8");
-    assert!(got.contains(&text), "A");
-    let mut across_b = connected(legacy.endpoint(), false);
-    across_b.send(client::call("1", &text));
-    let got = String::from_utf8(across_b.answer_bytes("1")).expect("UTF-8");
-    assert!(got.contains(&text), "B");
-    across_a.finish();
-    across_b.finish();
+    // Escapes, and words that mean something elsewhere, must not change how a large result is read.
+    for piece in
+        ["0123456789 plain text", "\\u00e9 é😀 0123456789", r#"\"resultType\" _meta ttlMs"#]
+    {
+        let text = piece.repeat((8 << 20) / piece.len());
+        let result = format!(r#"{{"content":[{{"type":"text","text":"{text}"}}] }}"#);
+        let (modern, legacy) = (Modern::start(), Server::start(Face::Http));
+        let sent = result.clone();
+        modern.on("tools/call", move |call| {
+            call.answer(&format!(r#"{{"resultType":"complete",{}"#, &sent[1..]));
+        });
+        let sent = result.clone();
+        legacy.on("tools/call", move |call| call.answer(&sent));
+        for (url, old) in [(modern.endpoint(), true), (legacy.endpoint(), false)] {
+            let mut bridge = connected(url, old);
+            call(&mut bridge, old, "1", &text);
+            let got = bridge.answer_bytes("1");
+            assert!(String::from_utf8_lossy(&got).contains(&text), "{piece}, legacy client {old}");
+            let kind = value(&got)["result"]["resultType"].take();
+            assert_eq!(kind == "complete", !old, "{piece}, legacy client {old}: {kind}");
+            bridge.finish();
+        }
+    }
 }
 
 #[test]
