@@ -38,14 +38,14 @@ pub enum Kind {
     Parse,
     /// A message from the local client is not a request that can be served now.
     InvalidRequest,
-    /// The parameters of a request are wrong, or a capability is missing that they need.
+    /// The parameters of a request are wrong (JSON-RPC 2.0, invalid params).
     InvalidParams,
-    /// A `requestState` that is not known, used up, expired, or of another request (XB-46).
-    InvalidRequestState,
     /// The method does not exist here.
     MethodNotFound,
     /// The tool is hidden by `--ignore-tool` or `--allow-tool`.
     ToolNotAvailable,
+    /// A `requestState` that is not known, used up, expired, or of another request (XB-46).
+    InvalidRequestState,
     /// Anything else, such as an operating-system error.
     Unexpected,
 }
@@ -74,9 +74,10 @@ impl Kind {
             Kind::Limit => -31006,
             Kind::Parse => -32700,
             Kind::InvalidRequest => -32600,
-            Kind::InvalidParams | Kind::InvalidRequestState => -32602,
             Kind::MethodNotFound => -32601,
+            Kind::InvalidParams => -32602,
             Kind::ToolNotAvailable | Kind::Usage | Kind::Config | Kind::Unexpected => -32603,
+            Kind::InvalidRequestState => -32602,
         }
     }
 
@@ -95,9 +96,9 @@ impl Kind {
             Kind::Parse => "parse",
             Kind::InvalidRequest => "invalid-request",
             Kind::InvalidParams => "invalid-params",
-            Kind::InvalidRequestState => "invalid_request_state",
             Kind::MethodNotFound => "method-not-found",
             Kind::ToolNotAvailable => "tool-not-available",
+            Kind::InvalidRequestState => "invalid_request_state",
             Kind::Unexpected => "unexpected",
         }
     }

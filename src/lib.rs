@@ -23,6 +23,9 @@
 //!
 //! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
 //!
+//! Outside `src`, `packaging/layout.ld` tells the linker which functions an idle bridge never needs,
+//! so that they do not cost it memory; a room that is seldom entered belongs on its list.
+//!
 //! Rooms still to come have their places: sign-in (`auth`), Composio's REST (`composio`), client
 //! configuration (`clients`).
 //!

@@ -86,7 +86,8 @@ impl Effects {
             Action::RememberTransport(known) => self.keep(Keep::Transport(known)),
             Action::Recall => self.recall(),
             Action::Warn(text) => warn!("{text}"),
-            Action::Write(_) | Action::Relay(..) | Action::OtherEra(_) | Action::Exit => {}
+            Action::Write(_) | Action::Relay(..) | Action::OtherEra(_) => {}
+            Action::Reconnected | Action::Exit => {}
         }
     }
 

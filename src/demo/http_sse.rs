@@ -1,7 +1,8 @@
 //! The HTTP+SSE face of the sandbox (specification 2024-11-05, "HTTP with SSE").
 //!
-//! Each GET of `/sse` opens one pipe to an rmcp server: what is POSTed to the address named in the
-//! `endpoint` event goes in as a line, and each line that comes out is one event.
+//! Each GET of `/sse` opens one session of rmcp's server, of the kind that Streamable HTTP uses too
+//! (a transport of another type would double much of rmcp in the executable). What is POSTed to the
+//! address named in the `endpoint` event goes in, and each message that comes out is one event.
 
 use std::{
     collections::HashMap,
@@ -16,24 +17,32 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use rmcp::ServiceExt;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadHalf, WriteHalf},
-    sync::mpsc,
+use rmcp::{
+    model::{ClientJsonRpcMessage, ServerJsonRpcMessage},
+    serve_server,
+    transport::{
+        WorkerTransport,
+        common::server_side_http::ServerSseMessage,
+        streamable_http_server::session::local::{
+            LocalSessionHandle, LocalSessionWorker, SessionConfig, SessionError,
+            create_local_session,
+        },
+    },
 };
+use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{
     handler::{Handler, Shared},
     sandbox::{Answer, plain},
 };
 
-/// Bytes that may wait in the pipe in each direction before the writer waits.
-const PIPE: usize = 64 * 1024;
+/// Where the messages of one session go.
+type Inbox = mpsc::Sender<ClientJsonRpcMessage>;
 
 /// All open HTTP+SSE sessions: where the POSTed messages of each go.
 pub(super) struct HttpSse {
     shared: Arc<Shared>,
-    sessions: Mutex<HashMap<String, mpsc::Sender<Bytes>>>,
+    sessions: Mutex<HashMap<String, Inbox>>,
 }
 
 impl HttpSse {
@@ -67,27 +76,31 @@ impl HttpSse {
     async fn session(
         self: Arc<Self>,
         session: String,
-        posted: mpsc::Receiver<Bytes>,
+        posted: mpsc::Receiver<ClientJsonRpcMessage>,
         events: mpsc::Sender<Bytes>,
     ) {
-        let (ours, theirs) = tokio::io::duplex(PIPE);
-        let (lines, input) = tokio::io::split(ours);
-        let handler = Handler::new(self.shared.clone());
-        let server = tokio::spawn(async move {
-            if let Ok(running) = handler.serve(theirs).await {
-                let _ = running.waiting().await;
-            }
-        });
+        let (handle, worker) = create_local_session(session.as_str(), for_ever());
+        let server = self.serve(worker);
         let endpoint = format!("event: endpoint\ndata: /messages?sessionId={session}\n\n");
         if events.send(Bytes::from(endpoint)).await.is_ok() {
             tokio::select! {
-                () = feed(posted, input) => {}
-                () = emit(lines, &events) => {}
+                // Where the server has ended its error tells nothing more.
+                _ = converse(&handle, posted, &events) => {}
                 () = events.closed() => {}
             }
         }
         self.sessions().remove(&session);
         server.abort();
+    }
+
+    fn serve(&self, worker: LocalSessionWorker) -> AbortHandle {
+        let handler = Handler::new(self.shared.clone());
+        let server = async move {
+            if let Ok(running) = serve_server(handler, WorkerTransport::spawn(worker)).await {
+                let _ = running.waiting().await;
+            }
+        };
+        tokio::spawn(server).abort_handle()
     }
 
     async fn receive(&self, request: Request<Incoming>) -> Answer {
@@ -99,41 +112,68 @@ impl HttpSse {
         let Ok(body) = request.into_body().collect().await else {
             return plain(StatusCode::BAD_REQUEST, "the body broke off");
         };
-        match inbox.send(body.to_bytes()).await {
+        let Ok(message) = serde_json::from_slice(&body.to_bytes()) else {
+            return plain(StatusCode::BAD_REQUEST, "not a JSON-RPC message");
+        };
+        match inbox.send(message).await {
             Ok(()) => plain(StatusCode::ACCEPTED, "Accepted"),
             Err(_) => plain(StatusCode::NOT_FOUND, "the session has ended"),
         }
     }
 
-    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, mpsc::Sender<Bytes>>> {
+    fn sessions(&self) -> std::sync::MutexGuard<'_, HashMap<String, Inbox>> {
         // The map is whole after every statement that changes it, so a poisoned one is usable.
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes each POSTed message into the pipe as one line.
-async fn feed(mut posted: mpsc::Receiver<Bytes>, mut input: WriteHalf<DuplexStream>) {
+/// A session that ends with its event stream and not before.
+fn for_ever() -> SessionConfig {
+    let mut config = SessionConfig::default();
+    config.keep_alive = None;
+    config.init_timeout = None;
+    config
+}
+
+/// Carries the messages of one session: what was POSTed in, what the server says out as events.
+async fn converse(
+    handle: &LocalSessionHandle,
+    mut posted: mpsc::Receiver<ClientJsonRpcMessage>,
+    events: &mpsc::Sender<Bytes>,
+) -> Result<(), SessionError> {
+    let Some(first) = posted.recv().await else { return Ok(()) };
+    emit(&handle.initialize(first).await?, events).await;
+    // This is where messages go that belong to no POST's own response, and here none does.
+    let said = handle.establish_common_channel().await?.inner;
+    // Beside each other: the server takes in no more while nobody takes what it says.
+    tokio::select! {
+        ended = feed(posted, handle) => ended,
+        () = emit_all(said, events) => Ok(()),
+    }
+}
+
+async fn feed(
+    mut posted: mpsc::Receiver<ClientJsonRpcMessage>,
+    handle: &LocalSessionHandle,
+) -> Result<(), SessionError> {
     while let Some(message) = posted.recv().await {
-        // A line break between JSON tokens is only white space; inside a string it is escaped.
-        let mut line: Vec<u8> = message
-            .iter()
-            .map(|&byte| if byte == b'\n' || byte == b'\r' { b' ' } else { byte })
-            .collect();
-        line.push(b'\n');
-        if input.write_all(&line).await.is_err() {
-            return;
+        handle.push_message(message, None).await?;
+    }
+    Ok(())
+}
+
+async fn emit_all(mut said: mpsc::Receiver<ServerSseMessage>, events: &mpsc::Sender<Bytes>) {
+    while let Some(event) = said.recv().await {
+        if let Some(message) = event.message {
+            emit(&message, events).await;
         }
     }
 }
 
-/// Turns each line that comes out of the pipe into one `message` event.
-async fn emit(lines: ReadHalf<DuplexStream>, events: &mpsc::Sender<Bytes>) {
-    let mut lines = BufReader::new(lines).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        let event = format!("event: message\ndata: {line}\n\n");
-        if events.send(Bytes::from(event)).await.is_err() {
-            return;
-        }
+async fn emit(message: &ServerJsonRpcMessage, events: &mpsc::Sender<Bytes>) {
+    if let Ok(json) = serde_json::to_string(message) {
+        // A client that has gone away is noticed where the session waits for that.
+        let _ = events.send(Bytes::from(format!("event: message\ndata: {json}\n\n"))).await;
     }
 }
 

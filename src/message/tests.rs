@@ -80,6 +80,19 @@ fn splices_a_param() {
 }
 
 #[test]
+fn splices_an_id_and_the_params_or_the_result_in_either_order() {
+    let request = message(r#"{ "params":{"a":1} ,"id":1,"method":"m"}"#);
+    assert_eq!(
+        request.with_id_and_params("\"x\"", r#"{"b":2}"#),
+        r#"{ "params":{"b":2} ,"id":"x","method":"m"}"#
+    );
+    let answer = message(r#"{"id":1, "result": {"a":1.0} }"#);
+    assert_eq!(answer.with_id_and_result("22", "{}"), r#"{"id":22, "result": {} }"#);
+    let bare = message(r#"{"id":1,"method":"m"}"#);
+    assert_eq!(bare.with_id_and_params("2", "{}"), r#"{"id":2,"method":"m"}"#);
+}
+
+#[test]
 fn ids_are_the_same_by_value() {
     for (a, b, same) in [
         ("1", "1", true),
@@ -115,17 +128,4 @@ fn several_members_are_found_in_one_pass() {
     assert_eq!(members(text, ["a", "x", "c"]), [Some("3"), None, Some("null")]);
     assert_eq!(members("[1]", ["a"]), [None]);
     assert_eq!(members(r#"{"a":1,"b"#, ["a"]), [None]);
-}
-
-#[test]
-fn splices_an_id_and_the_params_or_the_result_in_either_order() {
-    let request = message(r#"{ "params":{"a":1} ,"id":1,"method":"m"}"#);
-    assert_eq!(
-        request.with_id_and_params("\"x\"", r#"{"b":2}"#),
-        r#"{ "params":{"b":2} ,"id":"x","method":"m"}"#
-    );
-    let answer = message(r#"{"id":1, "result": {"a":1.0} }"#);
-    assert_eq!(answer.with_id_and_result("22", "{}"), r#"{"id":22, "result": {} }"#);
-    let bare = message(r#"{"id":1,"method":"m"}"#);
-    assert_eq!(bare.with_id_and_params("2", "{}"), r#"{"id":2,"method":"m"}"#);
 }

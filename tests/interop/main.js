@@ -29,7 +29,7 @@ async function runPair(pair) {
     server = await startServer(pair.server);
     wire = await Wire.before(server.port);
     const url = `http://127.0.0.1:${wire.port}${pair.path}`;
-    const client = await connectClient(pair.sdk, { command, args: [...args, url], env: home.env });
+    const client = await connectClient(pair.sdk, { command, args: [...args, url], env: { ...home.env, ...pair.env } });
     await runCells(pair, { client, wire, path: pair.path, dialect: pair.dialect });
   } catch (error) {
     report("FAIL", "connect", error.message, wire?.lines());

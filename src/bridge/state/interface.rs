@@ -121,6 +121,8 @@ pub enum Action {
     /// The remote is of the other era: these messages of the local client's are unanswered, and
     /// this machine is of no more use.
     OtherEra(Vec<Message>),
+    /// A new session is in the place of a lost one: what happened in between was not heard.
+    Reconnected,
     /// Bring back what was remembered, as [`Input::Recalled`].
     Recall,
     /// A line for the log, at warn level: something a person should know.

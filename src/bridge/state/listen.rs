@@ -79,9 +79,10 @@ fn after(end: &End, was_open: bool, has_session: bool) -> Next {
 }
 
 impl State {
-    /// Whether the remote has shown that it has no stream of its own.
-    pub fn has_no_stream(&self) -> bool {
-        self.listen.absent && !self.is_sse()
+    /// Whether the remote has a stream of its own, once it has shown that.
+    pub fn is_listening(&self) -> Option<bool> {
+        let is_on = self.listen.was_open || self.is_sse() && self.link.is_usable();
+        if is_on { Some(true) } else { self.listen.absent.then_some(false) }
     }
 
     /// Opens the GET stream, where the transport has one.

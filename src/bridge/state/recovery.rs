@@ -138,6 +138,7 @@ impl State {
         self.note_version_change();
         self.start_listening();
         self.catch_up();
+        self.act(Action::Reconnected);
         for list in self.connection.list_changed.clone() {
             self.announce_change(list);
         }

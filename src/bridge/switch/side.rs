@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::{
     bridge::{
         Millis,
+        memory::Remembered,
         state::{Action, Input, Now, State},
     },
     era::{
@@ -31,8 +32,8 @@ pub struct Side {
     /// Below it, once the remote is taken for a modern one.
     below: Option<Box<Below>>,
     make: Make,
-    /// Whether it was last seen without a stream of the server's own.
-    has_no_stream: bool,
+    /// Whether the remote was last seen to have a stream of its own.
+    listening: Option<bool>,
     /// Nothing more comes from the state machine.
     is_done: bool,
 }
@@ -86,7 +87,7 @@ pub enum Ask {
 impl Side {
     /// A side around a state machine.
     pub fn new(core: State, above: Option<Box<ToLegacy>>, make: Make) -> Self {
-        Side { core, above, below: None, make, has_no_stream: false, is_done: false }
+        Side { core, above, below: None, make, listening: None, is_done: false }
     }
 
     /// The state machine.
@@ -178,13 +179,15 @@ impl Side {
         let mut actions = Vec::new();
         self.core.handle(input, now, &mut actions);
         go(ways, actions, Way::Act);
-        // The client of this side cannot see that no GET stream brings anything (XB-12).
-        let has_none = self.core.has_no_stream();
+        // The layer above cannot see whether a GET stream brings anything (XB-12).
+        let listening = self.core.is_listening();
         if let Some(above) = &mut self.above
-            && std::mem::replace(&mut self.has_no_stream, has_none) != has_none
-            && has_none
+            && std::mem::replace(&mut self.listening, listening) != listening
+            && let Some(is_listening) = listening
         {
-            above.no_listening();
+            let mut turns = Vec::new();
+            above.listening(is_listening, now, &mut turns);
+            ways.extend(turns.into_iter().map(Way::FromAbove));
         }
     }
 
@@ -253,6 +256,19 @@ impl Side {
                 let unsent = self.above.as_mut().map(|above| above.take_unsent());
                 let is_legacy = unsent.is_none();
                 asks.push(Ask::OtherEra { messages: unsent.unwrap_or(messages), is_legacy });
+            }
+            Action::Remember(Remembered::Initialize, text) if self.above.is_some() => {
+                if let Some(above) = &mut self.above {
+                    above.learn_remote(&text);
+                }
+                actions.push(Action::Remember(Remembered::Initialize, text));
+            }
+            Action::Reconnected => {
+                if let Some(above) = &mut self.above {
+                    let mut turns = Vec::new();
+                    above.reconnected(&mut turns);
+                    go(ways, turns, Way::FromAbove);
+                }
             }
             Action::Recall => asks.push(Ask::Recall),
             Action::Exit => self.is_done = true,
@@ -364,7 +380,7 @@ fn is_plain(action: &Action) -> bool {
     match action {
         Action::Post(post) => !matches!(post.route, Route::Modern(_)),
         Action::Get(get) => get.route != GetRoute::Modern,
-        Action::OtherEra(_) | Action::Recall | Action::Exit => false,
+        Action::OtherEra(_) | Action::Reconnected | Action::Recall | Action::Exit => false,
         _ => true,
     }
 }

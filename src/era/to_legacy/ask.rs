@@ -56,9 +56,17 @@ impl ToLegacy {
         };
         match self.owner(ask, message, during) {
             Some(call) => self.ask_about(call, ask, message),
-            None if ask == Ask::Roots && during.is_none() => self.park(message),
+            None if ask == Ask::Roots && !self.is_of_client(during) => self.park(message),
             None => self.decline(id, -32602, "no call runs that the client could be asked about"),
         }
+    }
+
+    /// Whether a question came on the stream of a request of the client's, and not on the server's
+    /// own or on that of a request of ours, such as `initialize`.
+    fn is_of_client(&self, during: Option<&str>) -> bool {
+        during.and_then(|id| self.own_number(id)).is_some_and(|number| {
+            !self.own.contains_key(&number) && !self.session.is_opening(number)
+        })
     }
 
     /// The call a question belongs to: its stream, or the task it names, says so; else it is the
@@ -93,7 +101,11 @@ impl ToLegacy {
         };
         let best = fits(false).or_else(|| fits(true)).or(open.first());
         let (number, count) = (best.map(|(number, _)| **number)?, open.len());
-        self.is_uncorrelated |= ask != Ask::Roots;
+        if ask == Ask::Roots {
+            // They are the same for every call.
+            return Some(number);
+        }
+        self.is_uncorrelated = true;
         if count > 1 && !std::mem::replace(&mut self.has_warned, true) {
             self.turns.push(Turn::Warn(format!(
                 "the remote asks for input without saying for which of {count} calls; \

@@ -21,6 +21,9 @@ use crate::{
     message::{Message, same_id, unquote},
 };
 
+/// How long what can be told of changes may take to become known.
+const CLEAR: Millis = 1500;
+
 /// How long a call waits for its turn where the server's questions cannot be told apart (XB-41).
 const TURN: Millis = 10_000;
 
@@ -178,7 +181,27 @@ impl ToLegacy {
     }
 
     fn may_go(&mut self, index: usize) -> bool {
-        self.has_session_for(index) && self.has_level_for(index) && self.has_turn(index)
+        self.has_session_for(index)
+            && self.is_clear_about_changes(index)
+            && self.has_level_for(index)
+            && self.has_turn(index)
+    }
+
+    /// What can be promised of changes is waited for a little, by what is told of them (XB-12).
+    fn is_clear_about_changes(&mut self, index: usize) -> bool {
+        let is_promising = self.session.is_promising();
+        let Some(waiting) = self.waiting.get_mut(index).filter(|_| is_promising) else {
+            return true;
+        };
+        if !matches!(waiting.call.method, Method::Discover | Method::Listen) {
+            return true;
+        }
+        if !std::mem::replace(&mut waiting.is_timed, true) {
+            waiting.since = self.now.mono;
+            self.after(CLEAR, Timer::Turn);
+            return false;
+        }
+        self.now.mono.saturating_sub(waiting.since) >= CLEAR
     }
 
     /// Where the server's questions name no call, only one runs at a time that they could be about.
@@ -218,7 +241,7 @@ impl ToLegacy {
 
     fn discover(&mut self, call: &Call) {
         let Some(remote) = &self.session.remote else { return };
-        let answer = response(call.id(), remote.discover(self.session.can_listen));
+        let answer = response(call.id(), remote.discover(self.session.can_listen()));
         self.tell(answer);
     }
 

@@ -6,12 +6,12 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{
-    Own, Timer, ToLegacy,
+    Own, Timer, ToLegacy, Turn,
     request::Params,
     result::{response, set_meta},
 };
 use crate::{
-    bridge::Millis,
+    bridge::{Millis, state::Now},
     era::meta,
     message::{
         Message, elements, member,
@@ -68,20 +68,23 @@ impl Listens {
 }
 
 impl ToLegacy {
-    /// The server has no stream for what it says of its own accord (GET answered 405): it can
-    /// bring no changes. Nothing is promised of them any more, and listens that were promised some
-    /// end (XB-12, XB-34).
-    pub fn no_listening(&mut self) {
-        self.session.can_listen = false;
-        if !self.listens.all.is_empty() {
-            let number = self.unique();
-            self.timers.insert((0, number), Timer::NoListening);
+    /// Whether the server has a stream for what it says of its own accord has become known: its
+    /// GET was answered, or HTTP+SSE is one such stream. Without (405) it can bring no changes:
+    /// nothing is promised of them any more, and listens that were promised some end (XB-12,
+    /// XB-34).
+    pub fn listening(&mut self, is_listening: bool, now: Now, turns: &mut Vec<Turn>) {
+        self.now = now;
+        self.session.listening = Some(is_listening);
+        if !is_listening && !self.listens.all.is_empty() {
+            self.end_listens();
         }
+        self.pump();
+        turns.append(&mut self.turns);
     }
 
     /// The remote was away for a while, and the subscriptions stand again: what may have happened
     /// meanwhile is said to have happened (XB-34). Lists the state machine announces by itself.
-    pub fn reconnected(&mut self, turns: &mut Vec<super::Turn>) {
+    pub fn reconnected(&mut self, turns: &mut Vec<Turn>) {
         let mut uris: Vec<&String> = self.listens.subscriptions.keys().collect();
         uris.sort_unstable();
         let notices: Vec<String> = uris
@@ -105,7 +108,7 @@ impl ToLegacy {
     pub(super) fn listen(&mut self, number: u64, message: &Message) {
         let params = Params::of(message);
         let filter = params.get("notifications").unwrap_or("{}");
-        let can_listen = self.session.can_listen;
+        let can_listen = self.session.can_listen();
         let remote = self.session.remote.as_ref().filter(|_| can_listen);
         let kinds = KINDS.map(|(list, name)| {
             member(filter, name) == Some("true")

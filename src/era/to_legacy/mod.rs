@@ -110,8 +110,6 @@ enum Timer {
     Subscribed(u64),
     /// A task is to be looked at.
     Poll(u64),
-    /// Listens are to end: nothing can be brought to them.
-    NoListening,
 }
 
 impl ToLegacy {
@@ -182,7 +180,6 @@ impl ToLegacy {
                 Timer::Level(number) => self.on_level_set(number),
                 Timer::Subscribed(listen) => self.on_subscribe_due(listen),
                 Timer::Poll(call) => self.poll(call),
-                Timer::NoListening => self.end_listens(),
             }
         }
         turns.append(&mut self.turns);

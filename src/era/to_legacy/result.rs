@@ -26,9 +26,8 @@ pub(super) struct Added<'a> {
 /// object.
 pub(super) fn complete<'a>(result: &'a str, added: Added<'a>) -> Option<Complete<'a>> {
     if result.len() >= LARGE && lacks_all_members(result) {
-        let body = result.trim_end().strip_suffix('}')?;
-        let is_object = body.trim_start().starts_with('{');
-        return is_object.then_some(Complete::Spliced { body, added });
+        let body = result.trim_ascii().strip_prefix('{')?.strip_suffix('}')?;
+        return Some(Complete::Spliced { body, added });
     }
     let mut object = if result == "null" { Object::default() } else { Object::parse(result)? };
     // Whatever a legacy remote says here has no meaning (INV-10).
@@ -74,7 +73,7 @@ pub(super) const RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 
 /// See [`complete`].
 pub(super) enum Complete<'a> {
-    /// The text up to its closing brace, to which members are only added.
+    /// The text between its braces, to which members are only added.
     Spliced { body: &'a str, added: Added<'a> },
     /// Taken apart.
     Edited(Object<'a>),
@@ -86,8 +85,8 @@ impl fmt::Display for Complete<'_> {
             Complete::Edited(object) => return object.fmt(f),
             Complete::Spliced { body, added } => (body, added),
         };
-        f.write_str(body)?;
-        f.write_str(r#","resultType":"complete""#)?;
+        let comma = if body.trim_ascii().is_empty() { "" } else { "," };
+        write!(f, r#"{{{body}{comma}"resultType":"complete""#)?;
         if added.hints {
             f.write_str(r#","ttlMs":0,"cacheScope":"private""#)?;
         }

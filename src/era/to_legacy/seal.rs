@@ -78,35 +78,11 @@ fn bound(handle: Handle, request: &Message) -> String {
     }
     let params = params.to_string();
     let mut text = format!("{handle}\n{}\n", request.method());
-    match serde_json::from_str(&params) {
-        Ok(value) => canonical(&value, &mut text),
+    match serde_json::from_str::<Value>(&params) {
+        // Its members are sorted.
+        Ok(value) => text.push_str(&value.to_string()),
         // Too deep, or with numbers beyond all bounds: then as it stands.
         Err(_) => text.push_str(&params),
     }
     text
-}
-
-/// Recursion ends where the parser's does.
-fn canonical(value: &Value, text: &mut String) {
-    match value {
-        Value::Object(members) => {
-            let mut members: Vec<_> = members.iter().collect();
-            members.sort_unstable_by_key(|(name, _)| *name);
-            text.push('{');
-            for (name, value) in members {
-                text.push_str(&Value::from(name.as_str()).to_string());
-                canonical(value, text);
-            }
-            text.push('}');
-        }
-        Value::Array(items) => {
-            text.push('[');
-            for item in items {
-                canonical(item, text);
-                text.push(',');
-            }
-            text.push(']');
-        }
-        plain => text.push_str(&plain.to_string()),
-    }
 }

@@ -30,8 +30,8 @@ pub(super) struct Session {
     is_provisional: bool,
     /// What the remote said of itself.
     pub remote: Option<Remote>,
-    /// Whether the remote has a stream to bring what it says of its own accord.
-    pub can_listen: bool,
+    /// Whether the remote has a stream to bring what it says of its own accord, once that is known.
+    pub listening: Option<bool>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Default for Session {
             declared: String::new(),
             is_provisional: false,
             remote: None,
-            can_listen: true,
+            listening: None,
         }
     }
 }
@@ -66,6 +66,20 @@ impl Session {
 
     pub(super) fn is_open(&self) -> bool {
         self.phase == Phase::Open
+    }
+
+    /// Whether the remote can bring changes, as far as is known.
+    pub(super) fn can_listen(&self) -> bool {
+        self.listening != Some(false)
+    }
+
+    /// Whether it promises to, and has not shown yet whether it can.
+    pub(super) fn is_promising(&self) -> bool {
+        let promises = |remote: &Remote| {
+            ["tools", "prompts", "resources"].iter().any(|list| remote.announces(list))
+                || remote.has_subscribe()
+        };
+        self.listening.is_none() && self.remote.as_ref().is_some_and(promises)
     }
 
     /// Whether the remote was told that the client has roots.
@@ -123,14 +137,14 @@ impl ToLegacy {
             info.unwrap_or(own),
         ));
         self.log = Log::default();
-        let can_listen = self.session.can_listen;
+        let listening = self.session.listening;
         self.session = Session {
             phase: Phase::Opening(number),
             asked,
             declared,
             is_provisional,
             remote: None,
-            can_listen,
+            listening,
         };
     }
 

@@ -63,9 +63,12 @@ impl Dialogue {
                 ),
             ),
         ];
+        let now = Now { mono: 1000, ..Now::default() };
+        let mut machine = ToLegacy::new([7; 32], "b-");
+        machine.listening(true, now, &mut Vec::new());
         Dialogue {
-            machine: ToLegacy::new([7; 32], "b-"),
-            now: Now { mono: 1000, ..Now::default() },
+            machine,
+            now,
             names: names.map(|(name, text)| (name.to_owned(), text.to_owned())).into(),
             said: VecDeque::new(),
             line: 0,
@@ -139,6 +142,7 @@ impl Dialogue {
                 }
             }
             "close" => self.machine.close(self.now, &mut turns),
+            "listening" => self.machine.listening(what == "true", self.now, &mut turns),
             "reconnected" => self.machine.reconnected(&mut turns),
             _ => self.hear(who, &what, &mut turns),
         }

@@ -99,9 +99,10 @@ impl Client {
         self.describe();
     }
 
-    /// The raw `_meta` of a request of the bridge's own.
-    pub fn meta(&self) -> String {
-        format!("{{{}}}", self.common)
+    /// The raw `_meta` of a request of the bridge's own; those about tasks declare that the bridge
+    /// knows them (MD-50).
+    pub fn meta(&self, is_about_tasks: bool) -> String {
+        format!("{{{}}}", if is_about_tasks { &self.for_calls } else { &self.common })
     }
 
     /// The client's request with `_meta` as a modern server expects it; every other byte of

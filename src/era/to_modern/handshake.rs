@@ -2,7 +2,11 @@
 
 use tracing::debug;
 
-use super::{Purpose, Reply, ToModern, client::Client, result::initialize_result};
+use super::{
+    Purpose, Reply, ToModern,
+    client::Client,
+    result::{initialize_result, legacy_error},
+};
 use crate::{
     bridge::policy::{LEGACY_VERSIONS, List},
     era::{
@@ -59,7 +63,13 @@ impl Server {
 impl ToModern {
     /// The client begins, or the layer above begins anew for it (XA-1, XA-4).
     pub(super) fn on_initialize(&mut self, post: &Post, message: &Message) {
-        self.stop_handshake();
+        if let Some(earlier) = &self.handshake {
+            let exchange = earlier.exchange;
+            self.stop_handshake();
+            let end = End::Unsent("another `initialize` came after this one".to_owned());
+            self.up(Event::Ended { exchange, end });
+        }
+        self.strand_calls();
         self.is_confirmed = false;
         self.client = Some(Client::new(message));
         self.listens.resources.forget_subscriptions();
@@ -98,11 +108,11 @@ impl ToModern {
             // modern and refuses all the same.
             (Verdict::Again | Verdict::Modern, reply) => match reply {
                 Reply::End(End::Status(refused)) => match refusal::json_rpc_error(&refused) {
-                    Some(error) => self.refuse_handshake(error.error().unwrap_or("null")),
+                    Some(error) => self.pass_refusal(&error),
                     None => self.end_handshake(End::Status(refused)),
                 },
                 Reply::End(end) => self.end_handshake(end),
-                Reply::Answer(answer) => self.refuse_handshake(answer.error().unwrap_or("null")),
+                Reply::Answer(answer) => self.pass_refusal(&answer),
             },
             (Verdict::Unknown, Reply::End(end)) => self.end_handshake(end),
             (Verdict::Unknown, Reply::Answer(_)) => {
@@ -154,6 +164,13 @@ impl ToModern {
             Kind::InvalidParams.code(),
             supported.join(",")
         );
+        self.refuse_handshake(&error);
+    }
+
+    /// The server is modern, and refuses to say what it is.
+    fn pass_refusal(&mut self, answer: &Message) {
+        let attempted = format!("could not ask {} what it offers", self.host);
+        let error = legacy_error(answer.error().unwrap_or("null"), None, &attempted);
         self.refuse_handshake(&error);
     }
 

@@ -9,7 +9,7 @@ use super::{
     Timer, ToModern,
     request::Carrier,
     result::What,
-    retry::{MAX_ROUNDS, Retry, Visit},
+    retry::{MAX_ROUNDS, Retry, Rounds, Visit},
     round::{CANCEL, Input, Round, Stage},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     remote::event::ExchangeId,
 };
 
-/// How long a person may take for all that one request asks for.
+/// How long a person may take for what one round asks for.
 const LIMIT: Millis = 15 * 60 * 1000;
 
 /// The first pause before a round that asks nothing (XA-42), and before a URL is shown again.
@@ -37,7 +37,13 @@ impl ToModern {
     /// The server wants something first (XA-40).
     pub(super) fn on_input_required(&mut self, exchange: ExchangeId, result: &Object<'_>) {
         self.spend_call(exchange);
-        let Some(client) = &self.client else { return };
+        let Some(client) = &self.client else {
+            return self.fail_as(
+                exchange,
+                Kind::Protocol,
+                "nobody can be asked before `initialize`",
+            );
+        };
         let round = match Round::read(result, client) {
             Ok(round) if round.entries.is_empty() && round.state.is_none() => {
                 let why = "it wants input but does not say what";
@@ -48,9 +54,8 @@ impl ToModern {
         };
         let Some(rounds) = self.rounds(exchange) else { return };
         rounds.count += 1;
-        if rounds.count == 1 {
-            self.after(LIMIT, Timer::Limit(exchange));
-        } else if rounds.count > MAX_ROUNDS {
+        let count = rounds.count;
+        if count > MAX_ROUNDS {
             let why = format!("it asked for input {MAX_ROUNDS} times and still has no answer");
             return self.give_up(exchange, &why);
         }
@@ -59,6 +64,7 @@ impl ToModern {
         if asks_nothing {
             self.pause_round(exchange);
         } else {
+            self.after(LIMIT, Timer::Limit(exchange, count));
             self.ask_client(exchange);
         }
     }
@@ -81,7 +87,10 @@ impl ToModern {
             .iter()
             .filter_map(|entry| Some((entry.key.clone(), entry.url.clone()?)))
             .collect();
-        self.complete_visits(exchange, &urls);
+        // A task lists all that it ever asked; here is only what is new of it.
+        if self.rounds(exchange).is_some_and(|rounds| rounds.task.is_none()) {
+            self.complete_visits(exchange, &urls);
+        }
         for entry in &mut round.entries {
             if entry.stage == Stage::Answered(CANCEL.to_owned()) {
                 self.warn(format!(
@@ -123,38 +132,47 @@ impl ToModern {
 
     /// Puts the questions that are due; once all are answered, the server gets the answers.
     pub(super) fn ask_client(&mut self, exchange: ExchangeId) {
-        let (now, is_confirmed) = (self.now.mono, self.is_confirmed);
-        let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_mut()) else {
-            return;
-        };
+        let now = self.now.mono;
+        let Some(round) = self.round(exchange) else { return };
         if let Some(responses) = round.responses() {
             return self.on_all_answered(exchange, responses);
         }
-        if !is_confirmed {
+        let (due, later) = round.due(now);
+        if self.calls.get(&exchange).is_some_and(|call| call.is_stranded) {
+            return self.strand(exchange);
+        }
+        if !self.is_confirmed {
             return;
         }
-        let (due, later) = round.due(now);
-        for index in due {
-            let id = self.fresh_id();
-            let Some(round) = self.rounds(exchange).and_then(|rounds| rounds.round.as_mut()) else {
-                return;
-            };
-            let entry = &mut round.entries[index];
-            let params = entry.params.as_ref().map(|params| format!(r#","params":{params}"#));
-            let text = format!(
-                r#"{{"jsonrpc":"2.0","id":{id},"method":"{}"{}}}"#,
-                entry.input.method(),
-                params.unwrap_or_default()
-            );
-            let id = unquote(&id).into_owned();
-            entry.stage = Stage::Asked(id.clone());
-            self.asked.insert(id, exchange);
-            self.say(exchange, text.into());
-        }
+        due.into_iter().for_each(|index| self.put_question(exchange, index));
         let is_task = self.rounds(exchange).is_some_and(|rounds| rounds.task.is_some());
+        // A task is looked at again with its next poll anyway.
         if let Some(at) = later.filter(|_| !is_task) {
             self.call_due(exchange, at - now);
         }
+    }
+
+    fn round(&mut self, exchange: ExchangeId) -> Option<&mut Round> {
+        self.rounds(exchange)?.round.as_mut()
+    }
+
+    /// One question, as a request under an id of its own (XA-41).
+    fn put_question(&mut self, exchange: ExchangeId, index: usize) {
+        let id = self.fresh_id();
+        let Some(entry) = self.round(exchange).and_then(|round| round.entries.get_mut(index))
+        else {
+            return;
+        };
+        let params = entry.params.as_ref().map(|params| format!(r#","params":{params}"#));
+        let text = format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"{}"{}}}"#,
+            entry.input.method(),
+            params.unwrap_or_default()
+        );
+        let id = unquote(&id).into_owned();
+        entry.stage = Stage::Asked(id.clone());
+        self.asked.insert(id, exchange);
+        self.say(exchange, text.into());
     }
 
     fn on_all_answered(&mut self, exchange: ExchangeId, responses: String) {
@@ -166,6 +184,32 @@ impl ToModern {
         rounds.pauses = 0;
         rounds.retry = Some(Retry { responses: Some(responses), state });
         self.send_retry(exchange);
+    }
+
+    /// The layer above connects anew. It has told the client that all questions are void, and will
+    /// let none through that come on the exchanges it has: who still needs an answer gets none.
+    pub(super) fn strand_calls(&mut self) {
+        self.asked.clear();
+        let mut waiting = Vec::new();
+        for (exchange, call) in &mut self.calls {
+            call.is_stranded = true;
+            if call.rounds.as_ref().is_some_and(|rounds| rounds.round.is_some()) {
+                waiting.push(*exchange);
+            }
+        }
+        waiting.sort_unstable();
+        waiting.into_iter().for_each(|exchange| self.strand(exchange));
+    }
+
+    /// A call wants input that nobody can give any more.
+    fn strand(&mut self, exchange: ExchangeId) {
+        let Some(rounds) = self.rounds(exchange) else { return };
+        rounds.round = None;
+        if let Some(task) = rounds.task.take() {
+            self.cancel_task(&task);
+        }
+        let why = "the connection was opened anew before the client had given the input it needs";
+        self.fail_as(exchange, Kind::SessionLost, why);
     }
 
     /// The handshake is confirmed: now the client may be asked (XA-41).
@@ -250,11 +294,9 @@ impl ToModern {
     }
 
     /// A person had time enough.
-    pub(super) fn on_limit(&mut self, exchange: ExchangeId) {
-        let is_waiting = |rounds: &&mut super::retry::Rounds| {
-            rounds.task.is_none() && (rounds.round.is_some() || rounds.retry.is_some())
-        };
-        if self.rounds(exchange).as_ref().is_some_and(is_waiting) {
+    pub(super) fn on_limit(&mut self, exchange: ExchangeId, round: u32) {
+        let is_waiting = |rounds: &&mut Rounds| rounds.round.is_some() && rounds.count == round;
+        if self.rounds(exchange).filter(is_waiting).is_some() {
             self.give_up(exchange, "what it asked for was not answered within 15 minutes");
         }
     }

@@ -50,7 +50,6 @@ pub struct ToModern {
     own_id: String,
     counter: u64,
     ids: u64,
-    first_exchange: ExchangeId,
     exchanges: ExchangeId,
     now: Now,
     steps: Vec<Step>,
@@ -95,8 +94,8 @@ enum Purpose {
 enum Timer {
     /// Something is due for a call, unless it has a later number by now.
     Call(ExchangeId, u64),
-    /// The answers to a call's input requests have been waited for long enough.
-    Limit(ExchangeId),
+    /// The answers to the questions of this round of a call have been waited for long enough.
+    Limit(ExchangeId, u32),
     /// An exchange below has had its time to end.
     Linger(ExchangeId),
     /// The lists are to be listened to again.
@@ -124,7 +123,6 @@ impl ToModern {
             own_id: own_id.to_owned(),
             counter: 0,
             ids: 0,
-            first_exchange: exchanges,
             exchanges,
             now: Now::default(),
             steps: Vec::new(),
@@ -147,7 +145,7 @@ impl ToModern {
             }
             match entry.remove() {
                 Timer::Call(exchange, number) => self.on_call_due(exchange, number),
-                Timer::Limit(exchange) => self.on_limit(exchange),
+                Timer::Limit(exchange, round) => self.on_limit(exchange, round),
                 Timer::Linger(exchange) => self.abort_below(exchange),
                 Timer::Lists => self.listen_to_lists(),
                 Timer::Resources => self.listen_to_resources(),
@@ -214,7 +212,10 @@ impl ToModern {
     /// Sends a request of the bridge's own; gives its exchange and its id.
     fn ask(&mut self, purpose: Purpose, method: &str, members: &str) -> (ExchangeId, String) {
         let id = self.fresh_id();
-        let meta = self.client.as_ref().map(Client::meta).unwrap_or_default();
+        let meta = self
+            .client
+            .as_ref()
+            .map_or_else(|| "{}".to_owned(), |client| client.meta(method.starts_with("tasks/")));
         let body = format!(
             r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{members}"_meta":{meta}}}}}"#
         );
@@ -236,7 +237,7 @@ impl ToModern {
 
     fn purpose(&self, exchange: ExchangeId) -> Option<Purpose> {
         let is_first = |call: &Call| call.below == Some(exchange);
-        if exchange < self.first_exchange && self.calls.get(&exchange).is_some_and(is_first) {
+        if self.calls.get(&exchange).is_some_and(is_first) {
             return Some(Purpose::Call(exchange));
         }
         self.below.get(&exchange).copied()

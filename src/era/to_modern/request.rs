@@ -33,6 +33,9 @@ pub(super) struct Call {
     pub is_answered: bool,
     /// The highest progress that was told.
     pub progress: Option<f64>,
+    /// Whether the layer above has connected anew since, and lets no question through to the client
+    /// on this exchange.
+    pub is_stranded: bool,
     /// What came between the request and its answer.
     pub rounds: Option<Box<Rounds>>,
 }
@@ -136,6 +139,7 @@ impl ToModern {
             sent_as: None,
             is_answered: false,
             progress: None,
+            is_stranded: false,
             rounds: None,
         };
         self.calls.insert(exchange, call);

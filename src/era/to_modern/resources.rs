@@ -10,7 +10,7 @@ use crate::{
     message::{Message, elements, member, object::quote, unquote},
     remote::{
         backoff::STREAM,
-        event::{Event, ExchangeId},
+        event::{End, Event, ExchangeId},
     },
 };
 
@@ -61,6 +61,15 @@ enum Change {
     Remove(String),
 }
 
+impl Change {
+    fn waiter(self) -> Option<Waiter> {
+        match self {
+            Change::Add(waiter) => Some(waiter),
+            Change::Remove(_) => None,
+        }
+    }
+}
+
 impl Resources {
     /// Nobody waits for the answer to this `resources/subscribe` any more.
     pub fn forget_waiter(&mut self, exchange: ExchangeId) {
@@ -73,8 +82,17 @@ impl Resources {
 
     /// A new handshake: the client subscribes anew, or the layer above does it in its name.
     pub fn forget_subscriptions(&mut self) {
-        let known = std::mem::take(&mut self.wanted);
-        self.unseen.extend(known);
+        self.note_unseen();
+        self.wanted.clear();
+    }
+
+    /// From now on nobody tells of changes.
+    fn note_unseen(&mut self) {
+        for uri in &self.wanted {
+            if !self.unseen.contains(uri) {
+                self.unseen.push(uri.clone());
+            }
+        }
     }
 }
 
@@ -86,14 +104,15 @@ impl ToModern {
             return self.on_opening_over(exchange, over);
         }
         resources.active = None;
-        resources.unseen.extend(resources.wanted.clone());
+        resources.note_unseen();
         if resources.opening.is_none() {
             self.listen_to_resources_later(&over);
         }
     }
 
     fn listen_to_resources_later(&mut self, over: &Over) {
-        if self.listens.resources.wanted.is_empty() {
+        // Without the client's stream nobody would hear of it; with it, the listen comes back.
+        if self.listens.resources.wanted.is_empty() || !self.listens.has_carrier() {
             return;
         }
         if over.is_final() {
@@ -174,7 +193,8 @@ impl ToModern {
     /// Listens again to what the client has subscribed to.
     pub(super) fn listen_to_resources(&mut self) {
         let resources = &self.listens.resources;
-        let is_idle = resources.active.is_none() && resources.opening.is_none();
+        let is_idle =
+            self.listens.has_carrier() && resources.active.is_none() && resources.opening.is_none();
         if is_idle && !resources.wanted.is_empty() {
             self.open_resources(Vec::new());
         }
@@ -190,14 +210,17 @@ impl ToModern {
     /// Ends the listen to resources; what changes from now on is told of with the next one.
     pub(super) fn close_resources(&mut self) {
         let resources = &mut self.listens.resources;
-        let wanted = resources.wanted.clone();
-        resources.unseen.extend(wanted);
+        resources.note_unseen();
         let opening = resources.opening.take();
+        let queue = std::mem::take(&mut resources.queue);
         let streams = [resources.active.take(), opening.as_ref().map(|opening| opening.stream)];
         streams.into_iter().flatten().for_each(|stream| self.abort_below(stream));
-        for waiter in opening.into_iter().flat_map(|opening| opening.waiters) {
-            let why = "the connection was closed meanwhile";
-            self.refuse(waiter.exchange, &waiter.message, Kind::Unreachable, why);
+        let queued = queue.into_iter().filter_map(Change::waiter);
+        let waiters = opening.into_iter().flat_map(|opening| opening.waiters);
+        // Nothing has come of it yet, so the layer above may ask again.
+        for waiter in waiters.chain(queued) {
+            let end = End::Unsent("the connection was closed meanwhile".to_owned());
+            self.up(Event::Ended { exchange: waiter.exchange, end });
         }
         self.release_held();
     }
@@ -213,12 +236,19 @@ impl ToModern {
         let honoured: Vec<_> = list.into_iter().map(|uri| unquote(RawValue::get(uri))).collect();
         resources.attempts = 0;
         let before = resources.active.replace(exchange);
+        let asked = resources.wanted.len();
         resources.wanted.retain(|uri| honoured.iter().any(|known| known == uri));
         let wanted = resources.wanted.clone();
+        let is_refused = |waiter: &&Waiter| !wanted.contains(&waiter.uri);
+        let refused = opening.waiters.iter().filter(is_refused).count();
         let unseen = std::mem::take(&mut resources.unseen);
         if let Some(before) = before {
             self.abort_below(before);
             self.after(OVERLAP, Timer::Held);
+        }
+        if asked > wanted.len() + refused {
+            let host = &self.host;
+            self.warn(format!("{host} does not tell of changes of some resources any more"));
         }
         for waiter in &opening.waiters {
             if honoured.iter().any(|known| *known == waiter.uri) {
@@ -240,8 +270,8 @@ impl ToModern {
     /// The server does not tell of changes of this resource.
     fn refuse_resource(&mut self, waiter: &Waiter) {
         let message = quote(&format!(
-            "could not subscribe to {}: {} does not tell of its changes",
-            waiter.uri, self.host
+            "could not subscribe: {} does not tell of changes of this resource",
+            self.host
         ));
         let answer = format!(
             r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":{},"message":{message},"data":{{"uri":{}}}}}}}"#,

@@ -149,63 +149,54 @@ impl Round {
 }
 
 impl Entry {
+    fn new(key: &str, input: Input, params: Option<String>) -> Self {
+        let stage = Stage::Waiting;
+        Entry { key: key.to_owned(), input, params, url: None, not_before: 0, stage }
+    }
+
     fn read(key: &str, request: &str, client: &Client) -> Result<Self, String> {
         let method = member(request, "method").map(unquote).unwrap_or_default();
-        let params = member(request, "params");
-        let entry = |input, params: Option<String>| Entry {
-            key: key.to_owned(),
-            input,
-            params,
-            url: None,
-            not_before: 0,
-            stage: Stage::Waiting,
-        };
+        let params = member(request, "params").unwrap_or("{}");
         match method.as_ref() {
-            "roots/list" if client.roots => Ok(entry(Input::Roots, None)),
-            "sampling/createMessage" if client.sampling => {
-                let params = params.unwrap_or("{}");
-                let wants = |name| member(params, name).is_some();
-                if (wants("tools") || wants("toolChoice")) && !client.sampling_tools {
-                    return Err("it asks for a sample with tools, which the client did not offer"
-                        .to_owned());
-                }
-                let params = if client.is_latest() {
-                    params.to_owned()
-                } else {
-                    downgrade::sampling(params)?
-                };
-                Ok(entry(Input::Sampling, Some(params)))
-            }
-            "elicitation/create" => {
-                let params = params.unwrap_or("{}");
-                let mode = member(params, "mode").map(unquote).unwrap_or("form".into());
-                match mode.as_ref() {
-                    "form" if client.form && client.is_latest() => {
-                        Ok(entry(Input::Elicitation, Some(params.to_owned())))
-                    }
-                    "form" if client.form => Ok(match downgrade::form(params) {
-                        Some(params) => entry(Input::Elicitation, Some(params)),
-                        None => Entry {
-                            stage: Stage::Answered(CANCEL.to_owned()),
-                            ..entry(Input::Elicitation, None)
-                        },
-                    }),
-                    "url" if client.url => {
-                        let url = member(params, "url").map(unquote);
-                        let url = url.ok_or("it names no URL to visit")?.into_owned();
-                        let params = Some(params.to_owned());
-                        Ok(Entry { url: Some(url), ..entry(Input::Elicitation, params) })
-                    }
-                    "form" | "url" => {
-                        Err(format!("it asks for input by {mode}, which the client did not offer"))
-                    }
-                    _ => Err("it asks for input in an unknown mode".to_owned()),
-                }
-            }
+            "elicitation/create" => Entry::elicitation(key, params, client),
+            "sampling/createMessage" if client.sampling => Entry::sampling(key, params, client),
+            "roots/list" if client.roots => Ok(Entry::new(key, Input::Roots, None)),
             "roots/list" | "sampling/createMessage" => {
                 Err(format!("it asks for `{method}`, which the client did not offer"))
             }
             _ => Err("it asks for what no client can be asked".to_owned()),
+        }
+    }
+
+    fn sampling(key: &str, params: &str, client: &Client) -> Result<Self, String> {
+        let wants = |name| member(params, name).is_some();
+        if (wants("tools") || wants("toolChoice")) && !client.sampling_tools {
+            return Err(
+                "it asks for a sample with tools, which the client did not offer".to_owned()
+            );
+        }
+        let params =
+            if client.is_latest() { params.to_owned() } else { downgrade::sampling(params)? };
+        Ok(Entry::new(key, Input::Sampling, Some(params)))
+    }
+
+    fn elicitation(key: &str, params: &str, client: &Client) -> Result<Self, String> {
+        let entry = |params| Entry::new(key, Input::Elicitation, params);
+        let mode = member(params, "mode").map(unquote).unwrap_or("form".into());
+        match mode.as_ref() {
+            "form" if client.form && client.is_latest() => Ok(entry(Some(params.to_owned()))),
+            "form" if client.form => Ok(match downgrade::form(params) {
+                Some(params) => entry(Some(params)),
+                None => Entry { stage: Stage::Answered(CANCEL.to_owned()), ..entry(None) },
+            }),
+            "url" if client.url => {
+                let url = member(params, "url").map(unquote).ok_or("it names no URL to visit")?;
+                Ok(Entry { url: Some(url.into_owned()), ..entry(Some(params.to_owned())) })
+            }
+            "form" | "url" => {
+                Err(format!("it asks for input by {mode}, which the client did not offer"))
+            }
+            _ => Err("it asks for input in an unknown mode".to_owned()),
         }
     }
 }

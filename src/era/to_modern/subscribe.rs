@@ -33,6 +33,8 @@ pub(super) struct Listens {
 struct Lists {
     stream: Option<ExchangeId>,
     was_open: bool,
+    /// Those that the server was found not to announce.
+    unannounced: Vec<List>,
     attempts: u32,
 }
 
@@ -62,7 +64,10 @@ impl Over {
         match self {
             Over::Graceful => false,
             Over::Error(error) => {
-                matches!(member(error, "code"), Some("-32601" | "-32602" | "-32020" | "-32022"))
+                matches!(
+                    member(error, "code"),
+                    Some("-32601" | "-32602" | "-32020" | "-32021" | "-32022")
+                )
             }
             Over::End(End::Status(refused)) => matches!(refused.status, 400 | 404 | 405 | 501),
             Over::End(End::Malformed(_) | End::Redirected(_) | End::NotModern(_)) => true,
@@ -183,10 +188,12 @@ impl ToModern {
             let (host, name) = (&self.host, list.name());
             // It was promised in `initialize` and cannot be taken back (XA-31).
             let text = format!("{host} does not tell of changed {name} after all");
-            if !was_open {
+            if !self.listens.lists.unannounced.contains(&list) {
+                self.listens.lists.unannounced.push(list);
                 self.warn(text);
             }
         }
+        self.listens.lists.unannounced.retain(|list| !kept.contains(list));
         for list in kept.into_iter().filter(|_| was_open) {
             let name = list.name();
             let text =

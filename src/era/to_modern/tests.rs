@@ -3,6 +3,7 @@
 mod handshake;
 mod input;
 mod play;
+mod random;
 mod requests;
 mod results;
 mod subscriptions;

@@ -60,7 +60,11 @@ export const pairs = [
   ]),
   pair(v1, "TypeScript SDK v1 server, JSON answers", node("servers/v1.js", "{port}", "json"), "/mcp", jsonDialect, asJson),
   pair(v1, "TypeScript SDK v1 server, stateless", node("servers/v1.js", "{port}", "stateless"), "/mcp", { ...own, ...noSession }, withoutSession),
-  pair(v1, "TypeScript SDK v2 server, createMcpHandler", node("servers/v2.js", "{port}", "entry"), "/mcp", { ...own, ...noSession }, withoutSession),
+  {
+    ...pair(v1, "TypeScript SDK v2 server, createMcpHandler, legacy side", node("servers/v2.js", "{port}", "entry"), "/mcp", { ...own, ...noSession }, withoutSession),
+    // This server has a modern side too, which carries more and would be preferred.
+    env: { COMPOSIO_BRIDGE_PROTOCOL: "legacy" },
+  },
   pair(v1, "Python SDK v1 server, Streamable HTTP", python("v1", "streamable-http"), "/mcp", pythonV1Dialect, pythonCannot),
   pair(v1, "Python SDK v1 server, HTTP+SSE", python("v1", "sse"), "/sse", { ...pythonV1Dialect, ...noSession }, noResume),
   pair(v1, "Python SDK v2 server, Streamable HTTP", python("v2", "streamable-http"), "/mcp", pythonDialect, pythonCannot),

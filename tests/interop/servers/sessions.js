@@ -5,6 +5,11 @@ import { randomUUID } from "node:crypto";
 
 /** `connect(options)` makes a transport with a server behind it and resolves to that transport. */
 export function serveSessions(port, connect) {
+  listen(port, sessions(connect));
+}
+
+/** What serves one request: (request, response, its body where that has been read and parsed). */
+export function sessions(connect) {
   const transports = new Map();
   const fresh = () => {
     const made = connect({
@@ -14,11 +19,11 @@ export function serveSessions(port, connect) {
     });
     return made;
   };
-  listen(port, async (request, response) => {
+  return async (request, response, body) => {
     const id = request.headers["mcp-session-id"];
     if (id && !transports.has(id)) return refuse(response, 404, "Session not found");
-    await (id ? transports.get(id) : await fresh()).handleRequest(request, response);
-  });
+    await (id ? transports.get(id) : await fresh()).handleRequest(request, response, body);
+  };
 }
 
 /** One transport a request, no sessions; there is nothing to GET and nothing to DELETE. */
@@ -31,7 +36,7 @@ export function serveStateless(port, connect) {
   });
 }
 
-function listen(port, handle) {
+export function listen(port, handle) {
   createServer((request, response) => {
     handle(request, response).catch((error) => {
       console.error(error);

@@ -110,6 +110,9 @@ fn xb_41_without_a_stream_the_oldest_call_that_can_be_asked_is_and_then_one_runs
         core< {$J,"id":"$b","method":"tools/call","params":{"name":"b"}}
         client> {$J,"id":3,"method":"tools/call","params":{"name":"c","_meta":{$V,$CAN:{"elicitation":{}}}}}
         core< {$J,"id":"$c","method":"tools/call","params":{"name":"c"}}
+        # roots are the same for every call: that proves nothing
+        core> {$J,"id":8,"method":"roots/list"}
+        core< {$J,"id":8,"error":{"code":-32601,"message":"the client offers no roots"}}
         core> {$J,"id":9,"method":"elicitation/create","params":{}}
         warn without saying for which of 3 calls
         wait 30
@@ -230,6 +233,22 @@ fn a_question_about_a_cancelled_call_is_refused() {
         wait 30
         core($call)> {$J,"id":2,"method":"roots/list"}
         core< {$J,"id":2,"error":{"code":-32602,"message":"no call runs that the client could be asked about"}}
+        "#,
+    );
+}
+
+#[test]
+fn xb_44_roots_asked_for_while_the_session_opens_wait_for_a_call_too() {
+    Dialogue::new().play(
+        r#"
+        client> {$J,"id":1,"method":"tools/call","params":{"name":"a","_meta":{$V,$CAN:{"roots":{}}}}}
+        core< {$J,"id":"$init","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{"roots":{}},"clientInfo":$BRIDGE}}
+        core($init)> {$J,"id":1,"method":"roots/list"}
+        core($init)> {$J,"id":"$init","result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"acme","version":"3.1"}}}
+        core< {$J,"method":"notifications/initialized"}
+        core< {$J,"id":"$call","method":"tools/call","params":{"name":"a"}}
+        wait 30
+        client< {$J,"id":1,"result":{"resultType":"input_required","inputRequests":{"$key":{"method":"roots/list"}},"requestState":"$state",$ACME}}
         "#,
     );
 }

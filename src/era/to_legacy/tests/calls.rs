@@ -96,7 +96,7 @@ fn xb_21_a_large_result_is_only_added_to_and_is_the_same_as_a_small_one() {
         (
             format!(r#" {{"a": "{text}" }} "#),
             format!(
-                r#" {{"a": "{text}" ,"resultType":"complete","ttlMs":0,"cacheScope":"private","_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"s"}}}}}}"#
+                r#"{{"a": "{text}" ,"resultType":"complete","ttlMs":0,"cacheScope":"private","_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"s"}}}}}}"#
             ),
         ),
         (
@@ -114,6 +114,8 @@ fn xb_21_a_large_result_is_only_added_to_and_is_the_same_as_a_small_one() {
     ] {
         assert_eq!(complete(&result), expected);
     }
+    let empty = format!("{{{}}}", " ".repeat(10_000));
+    assert!(complete(&empty).trim_start_matches(['{', ' ']).starts_with(r#""resultType""#));
     assert!(result::complete(&format!("[\"{text}\"]"), added).is_none());
 }
 

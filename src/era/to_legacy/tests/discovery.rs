@@ -51,11 +51,36 @@ fn xb_12_without_a_stream_no_changes_are_promised() {
         r#"{"tools":{"x":1},"resources":{},"prompts":{}}"#
     );
     let mut dialogue = Dialogue::open("{}", ACME);
-    dialogue.machine.no_listening();
     dialogue.play(
-        r#"client> {$J,"id":1,"method":"server/discover","params":{"_meta":{$V,$CAN:{}}}}
+        r#"listening false
+        client> {$J,"id":1,"method":"server/discover","params":{"_meta":{$V,$CAN:{}}}}
         client< {$J,"id":1,"result":{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{},"prompts":{},"resources":{},"logging":{}},"ttlMs":0,"cacheScope":"private",$ACME}}"#,
     );
+}
+
+#[test]
+fn xb_12_discovery_waits_a_little_for_what_can_be_promised() {
+    let promises = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true}},"serverInfo":{"name":"acme","version":"3.1"}}"#;
+    for (known, capability) in [
+        ("listening false", r#"{}"#),
+        ("listening true", r#"{"listChanged":true}"#),
+        ("wait 1500", r#"{"listChanged":true}"#),
+    ] {
+        let mut dialogue = Dialogue::new();
+        dialogue.machine.session.listening = None;
+        dialogue.name("R", promises);
+        dialogue.name("TOLD", capability);
+        dialogue.play(
+            r#"client> {$J,"id":1,"method":"server/discover","params":{"_meta":{$V,$CAN:{}}}}
+            core< {$J,"id":"$init","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":$BRIDGE}}
+            core> {$J,"id":"$init","result":$R}
+            core< {$J,"method":"notifications/initialized"}"#,
+        );
+        dialogue.play(&format!(
+            r#"{known}
+            client< {{$J,"id":1,"result":{{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{{"tools":$TOLD}},"ttlMs":0,"cacheScope":"private",$ACME}}}}"#
+        ));
+    }
 }
 
 #[test]

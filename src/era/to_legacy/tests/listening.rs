@@ -135,10 +135,9 @@ fn xb_34_listens_that_nothing_can_be_brought_to_end_and_later_ones_are_promised_
         core< {$J,"id":"$s1","method":"resources/subscribe","params":{"uri":"a:1"}}
         "#,
     );
-    dialogue.machine.no_listening();
     dialogue.play(
         r#"
-        wait 0
+        listening false
         client< {$J,"id":1,"result":{"resultType":"complete","_meta":{$SUB:1,$SERVER:{"name":"acme","version":"3.1"}}}}
         client< {$J,"method":"notifications/cancelled","params":{"requestId":1,"_meta":{$SUB:1}}}
         client< {$J,"method":"notifications/subscriptions/acknowledged","params":{"notifications":{},"_meta":{$SUB:3}}}

@@ -2,6 +2,7 @@
 
 mod asking;
 mod calls;
+mod chain;
 mod discovery;
 mod holding;
 mod listening;

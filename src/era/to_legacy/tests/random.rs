@@ -46,8 +46,10 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
+        let mut machine = ToLegacy::new([1; 32], "b-");
+        machine.listening(true, Now::default(), &mut Vec::new());
         World {
-            machine: ToLegacy::new([1; 32], "b-"),
+            machine,
             now: Now::default(),
             dice: Dice(seed),
             next: 0,

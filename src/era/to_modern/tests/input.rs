@@ -156,6 +156,12 @@ fn xa_42_a_prompt_reaches_the_limit_as_an_error_and_time_has_one_too() {
         said[0].contains(r#""method":"notifications/cancelled","params":{"requestId":"own-2""#)
     );
     assert!(said[1].ends_with(r#""isError":true}}"#), "{said:?}");
+    // A try that takes its time is not cut short.
+    let mut bench = Bench::able();
+    asked(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    answer(&mut bench, "own-2", r#"{"roots":[]}"#);
+    assert!(bench.pass(60 * 60_000).is_empty());
+    assert_eq!(bench.remote(r#"own2 {"jsonrpc":"2.0","id":"own-3","result":{}}"#).len(), 1);
 }
 
 #[test]
@@ -330,7 +336,7 @@ fn xa_49_samples_for_an_older_client() {
 }
 
 #[test]
-fn a_retry_that_no_server_takes_is_given_up() {
+fn xa_55_a_retry_that_no_server_takes_is_given_up() {
     let mut bench = Bench::able();
     asked(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
     answer(&mut bench, "own-2", r#"{"roots":[]}"#);
@@ -365,4 +371,49 @@ fn a_retry_that_no_server_takes_is_given_up() {
             "{said:?}"
         );
     }
+}
+
+#[test]
+fn a_new_connection_leaves_no_question_open() {
+    let lost = |said: &[String]| {
+        said.iter().any(|line| {
+            line.starts_with(r#"client< 3 {"jsonrpc":"2.0","id":1,"error":{"code":-31005,"#)
+        })
+    };
+    let again = super::play::initialize("2025-11-25", r#"{"roots":{}}"#);
+    // While the client is asked.
+    let mut bench = Bench::able();
+    asked(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    let said = bench.client(&again);
+    assert!(lost(&said), "{said:?}");
+    assert!(!said.iter().any(|line| line.contains("notifications/cancelled")), "{said:?}");
+    assert!(answer(&mut bench, "own-2", r#"{"roots":[]}"#).is_empty());
+    // Before.
+    let mut bench = Bench::able();
+    begin(&mut bench, "tools/call");
+    assert!(!lost(&bench.client(&again)));
+    let said = require(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    assert!(lost(&said), "{said:?}");
+    // Who needs no input has its answer all the same.
+    let mut bench = Bench::able();
+    begin(&mut bench, "tools/call");
+    bench.client(&again);
+    let said = bench.remote(r#"3 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#);
+    assert_eq!(said, [r#"client< 3 {"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#]);
+}
+
+#[test]
+fn a_retry_carries_what_the_server_gave_and_nothing_the_client_made_up() {
+    let mut bench = Bench::able();
+    bench.client(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":"mine","inputResponses":{},"name":"t"}}"#,
+    );
+    require(&mut bench, &format!(r#"{{"k":{ROOTS}}}"#));
+    let said = answer(&mut bench, "own-2", r#"{"roots":[]}"#);
+    assert_eq!(
+        said,
+        [
+            r#"remote< own2 {"jsonrpc":"2.0","id":"own-3","method":"tools/call","params":{"_meta":{$CALL},"name":"t","inputResponses":{"k":{"roots":[]}}}}"#
+        ]
+    );
 }

@@ -92,6 +92,16 @@ impl Bench {
         )
     }
 
+    /// Nothing is kept of what is over.
+    pub fn assert_at_rest(&self) {
+        let layer = &self.layer;
+        assert!(layer.calls.is_empty(), "{:?}", layer.calls);
+        assert!(layer.below.is_empty(), "{:?}", layer.below);
+        assert!(layer.asked.is_empty(), "{:?}", layer.asked);
+        assert!(layer.handshake.is_none(), "{:?}", layer.handshake);
+        assert!(layer.timers.is_empty(), "{:?}", layer.timers);
+    }
+
     fn take(&mut self, who: &str, what: &str, steps: &mut Vec<Step>) {
         let now = self.now;
         match (who, what.split_once(' ')) {

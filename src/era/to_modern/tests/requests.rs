@@ -185,7 +185,7 @@ fn xa_26_tasks_of_2025_do_not_exist() {
 }
 
 #[test]
-fn an_answer_to_no_question_is_dropped() {
+fn xa_22_an_answer_to_no_question_is_dropped() {
     let said = Bench::able().client(r#"{"jsonrpc":"2.0","id":"own-9","result":{}}"#);
     assert_eq!(said, ["client< 3 ended: HTTP 202 without content"]);
 }

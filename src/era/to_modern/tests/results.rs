@@ -61,7 +61,7 @@ fn xa_51_an_output_schema_must_be_an_object() {
         );
     }
     // What a tool takes may be composed as it likes.
-    let odd = r#"{"tools":[{"name":"a","inputSchema":{"type":"object","oneOf":[{"outputSchema":1}],"x-mcp-header":"X"}},7]}"#;
+    let odd = r#"{"tools":[{"name":"a","inputSchema":{"type":"object","oneOf":[{"outputSchema":1}],"properties":{"r":{"type":"string","x-mcp-header":"R"}}}},7]}"#;
     becomes("tools/list", odd, odd);
 }
 

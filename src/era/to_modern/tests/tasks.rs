@@ -129,3 +129,28 @@ fn xa_61_a_status_message_is_progress_once() {
         assert_eq!(said.len(), count, "{said:?}");
     }
 }
+
+#[test]
+fn xa_61_what_a_task_has_asked_once_is_not_asked_again() {
+    let asks = |exchange: u32, id: u32, keys: &str| {
+        format!(
+            r#"own{exchange} {{"jsonrpc":"2.0","id":"own-{id}","result":{{"taskId":"k","status":"input_required","inputRequests":{{{keys}}}}}}}"#
+        )
+    };
+    let (one, two) = (r#""a":{"method":"roots/list"}"#, r#""b":{"method":"roots/list"}"#);
+    let mut bench = Bench::able();
+    begin(
+        &mut bench,
+        &format!(r#""taskId":"k","status":"input_required","inputRequests":{{{one}}}"#),
+    );
+    let said = bench.client(r#"{"jsonrpc":"2.0","id":"own-2","result":{"roots":[]}}"#);
+    assert!(said[1].contains(r#""inputResponses":{"a":{"roots":[]}}"#), "{said:?}");
+    bench.remote(r#"own2 {"jsonrpc":"2.0","id":"own-3","result":{}}"#);
+    bench.pass(1000);
+    assert!(bench.remote(&asks(3, 4, one)).is_empty());
+    bench.pass(1000);
+    let said = bench.remote(&asks(4, 5, &format!("{one},{two}")));
+    assert_eq!(said, [r#"client< 3 ~{"jsonrpc":"2.0","id":"own-6","method":"roots/list"}"#]);
+    let said = bench.client(r#"{"jsonrpc":"2.0","id":"own-6","result":{"roots":[]}}"#);
+    assert!(said[1].contains(r#""inputResponses":{"b":{"roots":[]}}"#), "{said:?}");
+}
