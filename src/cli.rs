@@ -15,7 +15,7 @@ pub use parse::parse;
 
 use crate::{
     config::{Protocol, Strategy},
-    demo::Transport,
+    demo::{Dialect, Era, Transport},
 };
 use value::{CommandLine, Level, PositiveSeconds, Seconds};
 
@@ -92,6 +92,14 @@ pub struct Demo {
     /// The transport between the bridge and the sandbox
     #[arg(long, value_enum, value_name = "TRANSPORT", default_value_t)]
     pub transport: Transport,
+
+    /// What the sandbox speaks: until 2025-11-25, 2026-07-28, or both
+    #[arg(long, value_enum, value_name = "ERA", default_value_t)]
+    pub era: Era,
+
+    /// What the client of the demo speaks: 2025-11-25, or 2026-07-28
+    #[arg(long, value_enum, value_name = "ERA", default_value_t, conflicts_with = "serve")]
+    pub client: Dialect,
 
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]

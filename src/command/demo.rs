@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::{
     demo::{
-        Options,
+        Era, Options, Transport,
         sandbox::{self, PREFERRED_PORT, Sandbox},
         script,
     },
@@ -19,8 +19,15 @@ use crate::{
 /// Plays the dialogue, or with `serve` keeps the sandbox running until the process is ended.
 ///
 /// # Errors
-/// The step of the dialogue that failed, or that the sandbox could not be started.
+/// The step of the dialogue that failed, that the sandbox could not be started, or that it cannot
+/// be what was asked for.
 pub fn run(options: Options) -> Result<(), Error> {
+    if options.transport == Transport::Sse && options.era == Era::Modern {
+        let what = "`--transport sse` and `--era modern` exclude each other";
+        return Err(Error::new(Kind::Usage, what)
+            .because("HTTP+SSE exists in the legacy era only, not in 2026-07-28")
+            .hint("use `--era dual` or `--era legacy` with it, or `--transport http`"));
+    }
     let executable = std::env::current_exe().map_err(|cause| {
         Error::new(Kind::Unexpected, "could not find this executable").because(cause.to_string())
     })?;
@@ -28,12 +35,17 @@ pub fn run(options: Options) -> Result<(), Error> {
 }
 
 fn play(executable: &Path, options: Options) -> Result<(), Error> {
-    let sandbox = Sandbox::start().map_err(no_sandbox)?;
+    let sandbox = Sandbox::start(options.era).map_err(no_sandbox)?;
     let url = sandbox.url(options.transport);
-    script::play(executable, &url, options.transport, &mut io::stdout().lock())?;
+    script::play(executable, &url, options, &mut io::stdout().lock())?;
     let later = sandbox::url(PREFERRED_PORT, options.transport);
+    let era = match options.era {
+        Era::Legacy => "",
+        Era::Modern => " --era modern",
+        Era::Dual => " --era dual",
+    };
     say(&format!(
-        "\nTo try it from a client of yours, keep the sandbox running with `demo --serve` and paste\n\
+        "\nTo try it from a client of yours, keep the sandbox running with `demo --serve{era}` and paste\n\
          this into the client's configuration (for Claude Desktop: claude_desktop_config.json):\n\n{}",
         snippet(executable, &later)
     ));
@@ -41,7 +53,7 @@ fn play(executable: &Path, options: Options) -> Result<(), Error> {
 }
 
 fn serve(executable: &Path, options: Options) -> Result<(), Error> {
-    let sandbox = Sandbox::start_preferred().map_err(no_sandbox)?;
+    let sandbox = Sandbox::start_preferred(options.era).map_err(no_sandbox)?;
     let url = sandbox.url(options.transport);
     say(&format!(
         "The sandbox is at {url} until Ctrl-C. In the client's configuration:\n\n{}",

@@ -15,21 +15,27 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-        CompleteResult, ContentBlock, ElicitRequestParams, ElicitationAction,
-        GetPromptRequestParams, GetPromptResponse, JsonObject, ListPromptsResult,
-        ListResourcesResult, ListToolsResult, LoggingLevel, LoggingMessageNotificationParam,
-        PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-        ReadResourceRequestParams, ReadResourceResponse, ResourceUpdatedNotificationParam,
-        ServerConfig, SetLevelRequestParams, SubscribeRequestParams, UnsubscribeRequestParams,
+        CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, JsonObject,
+        ListPromptsResult, ListResourcesResult, ListToolsResult, LoggingLevel,
+        LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam,
+        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
+        ResourceUpdatedNotificationParam, ServerConfig, SetLevelRequestMethod,
+        SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
+        UnsubscribeRequestParams,
     },
-    service::{Peer, RequestContext},
+    service::{Peer, RequestContext, SubscriptionContext},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::AbortHandle};
 
+use super::{Era, ask::ask};
+
 /// The one resource: the text that `echo` was last called with.
 const LAST_ECHO: &str = "sandbox://last-echo";
+
+/// What 2026-07-28 wants said of each result; rmcp takes it out for the versions before.
+const COMPLETE: &str = "complete";
 
 /// The most steps that `count` takes.
 const MAX_STEPS: u64 = 10_000;
@@ -48,16 +54,27 @@ impl Default for Shared {
     }
 }
 
-/// One session of the sandbox.
+/// One session of the sandbox, or one request of 2026-07-28, which has no sessions.
 pub(super) struct Handler {
+    era: Era,
+    /// Knows of every change that came after this handler was made. A listen request has one of
+    /// its own, so nothing that happens from then on is lost to it.
+    updates: watch::Receiver<String>,
     shared: Arc<Shared>,
     level: Mutex<LoggingLevel>,
     subscription: Mutex<Option<AbortHandle>>,
 }
 
 impl Handler {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Handler { shared, level: Mutex::new(LoggingLevel::Info), subscription: Mutex::default() }
+    /// A handler that speaks the versions of `era`.
+    pub(super) fn new(shared: Arc<Shared>, era: Era) -> Self {
+        Handler {
+            era,
+            updates: shared.last_echo.subscribe(),
+            shared,
+            level: Mutex::new(LoggingLevel::Info),
+            subscription: Mutex::default(),
+        }
     }
 
     fn echo(&self, arguments: &JsonObject) -> Result<CallToolResult, ErrorData> {
@@ -77,7 +94,10 @@ impl Handler {
         Ok(text_result(format!("waited {pause} ms")))
     }
 
-    /// Counts aloud: one progress notification a step, and one log message at the end.
+    /// Counts aloud: one log message at the start, then one progress notification a step.
+    ///
+    /// In a session the log message may take another way than the answer. At the start it is there
+    /// before it, so that whoever carries both still knows which request had asked for it.
     async fn count(
         &self,
         arguments: &JsonObject,
@@ -86,6 +106,7 @@ impl Handler {
         let steps = number(arguments, "steps", 5).min(MAX_STEPS);
         let pause = number(arguments, "ms", 50).min(MAX_WAIT);
         let token = context.meta.get_progress_token();
+        self.log(context, format!("counting to {steps}")).await;
         for step in 1..=steps {
             sleep_unless_cancelled(pause, context).await?;
             if let Some(token) = token.clone() {
@@ -96,41 +117,19 @@ impl Handler {
                 let _ = context.peer.notify_progress(progress).await;
             }
         }
-        self.log(&context.peer, format!("counted to {steps}")).await;
         Ok(text_result(format!("counted to {steps}")))
     }
 
-    /// Asks the person for a name by elicitation, and greets.
-    async fn ask(&self, context: &RequestContext<RoleServer>) -> Result<CallToolResult, ErrorData> {
-        let question: ElicitRequestParams = parse(json!({
-            "mode": "form",
-            "message": "What is your name?",
-            "requestedSchema": {
-                "type": "object",
-                "properties": { "name": { "type": "string", "title": "Name" } },
-                "required": ["name"],
-            },
-        }))?;
-        let answer = match context.peer.create_elicitation(question).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                let text = format!("this client cannot be asked: {error}");
-                return Ok(CallToolResult::error(vec![ContentBlock::text(text)]));
-            }
+    /// Logs at level `info`, if the session, or in 2026-07-28 the request, wants it.
+    async fn log(&self, context: &RequestContext<RoleServer>, text: String) {
+        let threshold = match is_modern(context) {
+            true => context.meta.log_level(),
+            false => Some(*unpoisoned(&self.level)),
         };
-        let name = answer.content.as_ref().and_then(|content| content["name"].as_str());
-        Ok(text_result(match (answer.action, name) {
-            (ElicitationAction::Accept, Some(name)) => format!("Hello, {name}!"),
-            _ => "Hello, whoever you are.".into(),
-        }))
-    }
-
-    async fn log(&self, peer: &Peer<RoleServer>, text: String) {
-        let threshold = *unpoisoned(&self.level) as u8;
-        if LoggingLevel::Info as u8 >= threshold {
+        if threshold.is_some_and(|threshold| LoggingLevel::Info as u8 >= threshold as u8) {
             let message = LoggingMessageNotificationParam::new(LoggingLevel::Info, text.into())
                 .with_logger("sandbox");
-            let _ = peer.notify_logging_message(message).await;
+            let _ = context.peer.notify_logging_message(message).await;
         }
     }
 }
@@ -147,7 +146,11 @@ impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         // Parsed from our own text, which a test keeps valid.
         parse(json!({
-            "protocolVersion": ProtocolVersion::V_2025_11_25,
+            // The preferred answer to `initialize`, where that is served.
+            "protocolVersion": match self.era {
+                Era::Modern => ProtocolVersion::V_2026_07_28,
+                Era::Legacy | Era::Dual => ProtocolVersion::V_2025_11_25,
+            },
             "capabilities": {
                 "tools": {},
                 "prompts": {},
@@ -161,10 +164,13 @@ impl ServerHandler for Handler {
         .unwrap_or_default()
     }
 
-    /// The versions with `initialize`: `ask` sends a request to the client, which 2026-07-28
-    /// no longer allows.
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
-        Cow::Borrowed(ProtocolVersion::known_up_to(&ProtocolVersion::V_2025_11_25))
+        let legacy = ProtocolVersion::known_up_to(&ProtocolVersion::V_2025_11_25);
+        Cow::Borrowed(match self.era {
+            Era::Legacy => legacy,
+            Era::Modern => &ProtocolVersion::KNOWN_VERSIONS[legacy.len()..],
+            Era::Dual => ProtocolVersion::KNOWN_VERSIONS,
+        })
     }
 
     async fn list_tools(
@@ -172,7 +178,7 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        parse(json!({ "tools": [
+        parse(json!({ "resultType": COMPLETE, "tools": [
             tool("echo", "Gives back the text.", json!({ "text": { "type": "string" } }), &["text"]),
             tool("add", "Adds two numbers.",
                 json!({ "a": { "type": "number" }, "b": { "type": "number" } }), &["a", "b"]),
@@ -189,13 +195,13 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let arguments = request.arguments.unwrap_or_default();
+        let arguments = request.arguments.clone().unwrap_or_default();
         let result = match request.name.as_ref() {
             "echo" => self.echo(&arguments)?,
             "add" => add(&arguments)?,
             "count" => self.count(&arguments, &context).await?,
             "wait" => self.wait(&arguments, &context).await?,
-            "ask" => self.ask(&context).await?,
+            "ask" => return ask(&request, &context).await,
             other => return Err(invalid(format!("unknown tool: {other}"))),
         };
         Ok(result.into())
@@ -206,7 +212,7 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        parse(json!({ "prompts": [{
+        parse(json!({ "resultType": COMPLETE, "prompts": [{
             "name": "greeting",
             "description": "A greeting in a language.",
             "arguments": [{ "name": "language", "required": true }],
@@ -221,6 +227,7 @@ impl ServerHandler for Handler {
         let language = string(&request.arguments.unwrap_or_default(), "language")?;
         let text = format!("Please greet me in {language}.");
         let result: rmcp::model::GetPromptResult = parse(json!({
+            "resultType": COMPLETE,
             "messages": [{ "role": "user", "content": { "type": "text", "text": text } }],
         }))?;
         Ok(result.into())
@@ -236,9 +243,10 @@ impl ServerHandler for Handler {
             .into_iter()
             .filter(|language| language.to_lowercase().starts_with(&typed))
             .collect();
-        parse(
-            json!({ "completion": { "values": values, "total": values.len(), "hasMore": false } }),
-        )
+        parse(json!({
+            "resultType": COMPLETE,
+            "completion": { "values": values, "total": values.len(), "hasMore": false },
+        }))
     }
 
     async fn list_resources(
@@ -246,7 +254,7 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        parse(json!({ "resources": [
+        parse(json!({ "resultType": COMPLETE, "resources": [
             { "uri": LAST_ECHO, "name": "last-echo", "mimeType": "text/plain" },
         ]}))
     }
@@ -259,6 +267,7 @@ impl ServerHandler for Handler {
         known(&request.uri)?;
         let text = self.shared.last_echo.borrow().clone();
         let result: rmcp::model::ReadResourceResult = parse(json!({
+            "resultType": COMPLETE,
             "contents": [{ "uri": LAST_ECHO, "mimeType": "text/plain", "text": text }],
         }))?;
         Ok(result.into())
@@ -290,11 +299,40 @@ impl ServerHandler for Handler {
         Ok(())
     }
 
+    /// What is left of the filter: the one resource. No list here ever changes.
+    fn accepted_subscription_filter(
+        &self,
+        wanted: &SubscriptionFilter,
+    ) -> Option<SubscriptionFilter> {
+        let uris = wanted.resource_subscriptions.iter().flatten().filter(|uri| *uri == LAST_ECHO);
+        let mut accepted = SubscriptionFilter::new();
+        accepted.resource_subscriptions =
+            Some(uris.cloned().collect::<Vec<_>>()).filter(|uris| !uris.is_empty());
+        Some(accepted)
+    }
+
+    async fn listen(&self, subscription: SubscriptionContext) -> Result<(), ErrorData> {
+        let mut updates = self.updates.clone();
+        loop {
+            tokio::select! {
+                () = subscription.cancelled() => return Ok(()),
+                changed = updates.changed() => if changed.is_err() { return Ok(()) },
+            }
+            // It refuses what the filter leaves out, and fails when the client has gone away,
+            // of which `cancelled` tells.
+            let _ = subscription.sink().notify_resource_updated(LAST_ECHO).await;
+        }
+    }
+
+    /// In 2026-07-28 a request names its own level; rmcp asks for this method's there too.
     async fn set_level(
         &self,
         request: SetLevelRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
+        if is_modern(&context) {
+            return Err(ErrorData::method_not_found::<SetLevelRequestMethod>());
+        }
         *unpoisoned(&self.level) = request.level;
         Ok(())
     }
@@ -308,6 +346,11 @@ async fn notify_updates(mut updates: watch::Receiver<String>, peer: Peer<RoleSer
             return;
         }
     }
+}
+
+/// Whether a request is of 2026-07-28.
+pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| !version.has_initialize())
 }
 
 async fn sleep_unless_cancelled(
@@ -338,7 +381,7 @@ fn tool(name: &str, description: &str, properties: Value, required: &[&str]) -> 
     })
 }
 
-fn text_result(text: impl Into<String>) -> CallToolResult {
+pub(super) fn text_result(text: impl Into<String>) -> CallToolResult {
     CallToolResult::success(vec![ContentBlock::text(text)])
 }
 
@@ -362,12 +405,12 @@ fn known(uri: &str) -> Result<(), ErrorData> {
     }
 }
 
-fn invalid(message: String) -> ErrorData {
+pub(super) fn invalid(message: String) -> ErrorData {
     ErrorData::invalid_params(message, None)
 }
 
 /// rmcp's types from JSON as the specification shows it; their own constructors hide it.
-fn parse<T: DeserializeOwned>(json: Value) -> Result<T, ErrorData> {
+pub(super) fn parse<T: DeserializeOwned>(json: Value) -> Result<T, ErrorData> {
     serde_json::from_value(json).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 

@@ -32,6 +32,7 @@ use rmcp::{
 use tokio::{sync::mpsc, task::AbortHandle};
 
 use super::{
+    Era,
     handler::{Handler, Shared},
     sandbox::{Answer, plain},
 };
@@ -94,7 +95,7 @@ impl HttpSse {
     }
 
     fn serve(&self, worker: LocalSessionWorker) -> AbortHandle {
-        let handler = Handler::new(self.shared.clone());
+        let handler = Handler::new(self.shared.clone(), Era::Legacy);
         let server = async move {
             if let Ok(running) = serve_server(handler, WorkerTransport::spawn(worker)).await {
                 let _ = running.waiting().await;

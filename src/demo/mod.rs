@@ -2,16 +2,20 @@
 //!
 //! - [`sandbox`]: the remote, on loopback: Streamable HTTP at `/mcp` (rmcp's server) and
 //!   HTTP+SSE at `/sse` beside it, both with the same tools.
-//! - `handler`: what the sandbox serves: tools, a prompt, a resource, logging.
+//! - `handler`: what the sandbox serves: tools, a prompt, a resource, logging; `ask`: the tool that
+//!   asks the person, which the eras do differently.
 //! - `http_sse`: the HTTP+SSE face, which rmcp no longer has.
+//! - `refusal`: what a server of 2026-07-28 alone tells a legacy client, which rmcp does not.
 //! - [`script`]: launches the bridge as a client would, and plays a dialogue with it.
 //!
 //! Nothing here leaves the machine or needs an account. The tests use the sandbox as the remote
 //! that keeps to the specification.
 
+mod ask;
 mod child;
 mod handler;
 mod http_sse;
+mod refusal;
 pub mod sandbox;
 pub mod script;
 
@@ -25,17 +29,48 @@ pub enum Transport {
     Sse,
 }
 
+/// The revisions of the protocol that the sandbox speaks at `/mcp`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Era {
+    /// Those that open with `initialize`: 2024-11-05 to 2025-11-25.
+    #[default]
+    Legacy,
+    /// 2026-07-28 alone; legacy clients are refused.
+    Modern,
+    /// All of them.
+    Dual,
+}
+
+/// The protocol version that the scripted client speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Dialect {
+    /// 2025-11-25, which opens with `initialize`.
+    #[default]
+    Legacy,
+    /// 2026-07-28, which opens with `server/discover`.
+    Modern,
+}
+
 /// What `composio-bridge demo` was asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Options {
     /// The transport that the dialogue uses.
     pub transport: Transport,
+    /// What the sandbox speaks.
+    pub era: Era,
+    /// What the scripted client speaks.
+    pub client: Dialect,
     /// Keep the sandbox running for a real client instead of playing the dialogue.
     pub serve: bool,
 }
 
 impl From<&crate::cli::Demo> for Options {
     fn from(options: &crate::cli::Demo) -> Self {
-        Options { transport: options.transport, serve: options.serve }
+        Options {
+            transport: options.transport,
+            era: options.era,
+            client: options.client,
+            serve: options.serve,
+        }
     }
 }

@@ -22,9 +22,10 @@ use tokio::{
 };
 
 use super::{
-    Transport,
+    Era, Transport,
     handler::{Handler, Shared},
     http_sse::HttpSse,
+    refusal,
 };
 
 /// The port that [`Sandbox::start_preferred`] tries first, so that a configuration pasted into a
@@ -47,19 +48,19 @@ impl Sandbox {
     ///
     /// # Errors
     /// What the operating system says when it gives no port or no thread.
-    pub fn start() -> io::Result<Self> {
-        Self::start_on(0)
+    pub fn start(era: Era) -> io::Result<Self> {
+        Self::start_on(0, era)
     }
 
     /// The same on [`PREFERRED_PORT`], or on any free port where that one is taken.
     ///
     /// # Errors
     /// As [`Sandbox::start`].
-    pub fn start_preferred() -> io::Result<Self> {
-        Self::start_on(PREFERRED_PORT).or_else(|_| Self::start_on(0))
+    pub fn start_preferred(era: Era) -> io::Result<Self> {
+        Self::start_on(PREFERRED_PORT, era).or_else(|_| Self::start_on(0, era))
     }
 
-    fn start_on(port: u16) -> io::Result<Self> {
+    fn start_on(port: u16, era: Era) -> io::Result<Self> {
         let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -67,7 +68,7 @@ impl Sandbox {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("sandbox".into())
-            .spawn(move || runtime.block_on(serve(listener, stopped)))?;
+            .spawn(move || runtime.block_on(serve(listener, era, stopped)))?;
         Ok(Sandbox { address, stop: Some(stop), thread: Some(thread) })
     }
 
@@ -102,11 +103,11 @@ pub fn url(port: u16, transport: Transport) -> String {
 }
 
 /// Accepts connections until the other end of `stopped` is gone.
-async fn serve(listener: std::net::TcpListener, mut stopped: oneshot::Receiver<()>) {
+async fn serve(listener: std::net::TcpListener, era: Era, mut stopped: oneshot::Receiver<()>) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
-    let faces = Faces::new();
+    let faces = Faces::new(era);
     loop {
         tokio::select! {
             _ = &mut stopped => return,
@@ -130,31 +131,42 @@ async fn connection(stream: TcpStream, faces: Faces) {
 }
 
 /// The two transports, in front of one [`Shared`] state.
+///
+/// rmcp serves each POST of 2026-07-28 by itself and keeps sessions for the legacy versions, side
+/// by side; without sessions and with the metadata required of each request it serves the modern
+/// one alone, but for what `refusal` does.
 #[derive(Clone)]
 struct Faces {
+    era: Era,
     streamable: TowerToHyperService<StreamableHttpService<Handler, LocalSessionManager>>,
     http_sse: Arc<HttpSse>,
 }
 
 impl Faces {
-    fn new() -> Self {
+    fn new(era: Era) -> Self {
         let shared = Arc::new(Shared::default());
         let for_sse = shared.clone();
         let streamable = StreamableHttpService::new(
-            move || Ok(Handler::new(shared.clone())),
+            move || Ok(Handler::new(shared.clone(), era)),
             Arc::default(),
-            StreamableHttpServerConfig::default(),
+            StreamableHttpServerConfig::default()
+                .with_legacy_session_mode(era != Era::Modern)
+                .with_stateless_protocol_metadata_required(era == Era::Modern),
         );
         Faces {
+            era,
             streamable: TowerToHyperService::new(streamable),
             http_sse: Arc::new(HttpSse::new(for_sse)),
         }
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+        let modern = self.era == Era::Modern;
         match request.uri().path() {
+            "/mcp" if modern && refusal::is_due(&request) => Ok(refusal::answer(request).await),
             "/mcp" => self.streamable.call(request).await,
-            "/sse" | "/messages" => Ok(self.http_sse.answer(request).await),
+            "/sse" | "/messages" if !modern => Ok(self.http_sse.answer(request).await),
+            _ if modern => Ok(plain(StatusCode::NOT_FOUND, "try /mcp")),
             _ => Ok(plain(StatusCode::NOT_FOUND, "try /mcp or /sse")),
         }
     }

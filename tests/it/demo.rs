@@ -23,22 +23,55 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn plays_through(args: &[&str], url_ends: &str) {
+/// What every dialogue shows.
+const ALWAYS: [&str; 11] = [
+    "→ tools/list",
+    "← echo, add, count, wait, ask",
+    "← hello",
+    "← notifications/message counting to 5",
+    "← notifications/progress step 5 of 5",
+    "← waited 300 ms",
+    "← elicitation/create What is your name?",
+    "← Hello, Ada!",
+    "← notifications/resources/updated sandbox://last-echo",
+    "← exit status: 0",
+    "nothing on stderr",
+];
+
+/// What a client of each era shows besides, in this order.
+const LEGACY: [&str; 7] = [
+    "client, 2025-11-25 ⇄",
+    "→ initialize",
+    "← sandbox 0.1.0, protocol version 2025-11-25",
+    "→ notifications/initialized",
+    "→ logging/setLevel info",
+    "→ resources/subscribe",
+    "→ resources/unsubscribe",
+];
+const MODERN: [&str; 7] = [
+    "client, 2026-07-28 ⇄",
+    "→ server/discover",
+    "← sandbox 0.1.0, protocol version 2026-07-28",
+    "→ tools/call ask {} with inputResponses",
+    "→ subscriptions/listen",
+    "← notifications/subscriptions/acknowledged",
+    "→ notifications/cancelled",
+];
+
+fn plays_through(args: &[&str], besides: &[&str], remote: &str, url_ends: &str) {
     let output = demo(args, &[]);
     let shown = stdout(&output);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}\n{shown}\n{stderr}", output.status);
-    assert_eq!(stderr, "");
-    for line in [
-        "→ initialize",
-        "← hello",
-        "← notifications/progress step 5 of 5",
-        "← Hello, Ada!",
-        "← waited 300 ms",
-        "← notifications/resources/updated sandbox://last-echo",
-        "nothing on stderr",
-    ] {
-        assert!(shown.contains(line), "`{line}` is missing in\n{shown}");
+    assert!(output.status.success(), "{args:?}: {}\n{shown}\n{stderr}", output.status);
+    assert_eq!(stderr, "", "{args:?}");
+    for line in ALWAYS.iter().chain([&format!("⇄ {remote} ⇄").as_str()]) {
+        assert!(shown.contains(line), "{args:?}: `{line}` is missing in\n{shown}");
+    }
+    let mut rest = shown.as_str();
+    for line in besides {
+        let at = rest.find(line);
+        let at = at.unwrap_or_else(|| panic!("{args:?}: `{line}` is missing in\n{shown}"));
+        rest = &rest[at + line.len()..];
     }
     assert!(!shown.contains('\u{1b}'), "no colours where nobody sees them");
     let server = &snippet(&shown)["mcpServers"]["sandbox"];
@@ -54,13 +87,72 @@ fn snippet(shown: &str) -> Value {
 }
 
 #[test]
-fn the_dialogue_plays_through_over_streamable_http() {
-    plays_through(&[], "/mcp");
+fn the_dialogue_of_a_legacy_client_plays_through_over_streamable_http() {
+    plays_through(&[], &LEGACY, "Streamable HTTP, 2025-11-25", "/mcp");
 }
 
 #[test]
-fn the_dialogue_plays_through_over_http_sse() {
-    plays_through(&["--transport", "sse"], "/sse");
+fn the_dialogue_of_a_legacy_client_plays_through_over_http_sse() {
+    let args = ["--transport", "sse"];
+    plays_through(&args, &LEGACY, "HTTP+SSE, 2025-11-25", "/sse");
+    let args = ["--transport=sse", "--era=dual"];
+    plays_through(&args, &LEGACY, "HTTP+SSE, 2025-11-25", "/sse");
+}
+
+#[test]
+fn the_dialogue_of_a_legacy_client_plays_through_with_a_modern_remote() {
+    let remote = "Streamable HTTP, 2026-07-28";
+    plays_through(&["--era", "modern"], &LEGACY, remote, "/mcp");
+    plays_through(&["--era=modern", "--client=legacy"], &LEGACY, remote, "/mcp");
+}
+
+#[test]
+fn the_dialogue_of_a_legacy_client_plays_through_with_a_remote_of_both_eras() {
+    let remote = "Streamable HTTP, 2025-11-25 or 2026-07-28";
+    plays_through(&["--era", "dual"], &LEGACY, remote, "/mcp");
+}
+
+#[test]
+fn the_dialogue_of_a_modern_client_plays_through_over_streamable_http() {
+    let args = ["--client=modern", "--era=legacy"];
+    plays_through(&args, &MODERN, "Streamable HTTP, 2025-11-25", "/mcp");
+}
+
+#[test]
+fn the_dialogue_of_a_modern_client_plays_through_over_http_sse() {
+    for era in ["--era=legacy", "--era=dual"] {
+        let args = ["--client=modern", "--transport=sse", era];
+        plays_through(&args, &MODERN, "HTTP+SSE, 2025-11-25", "/sse");
+    }
+}
+
+#[test]
+fn the_dialogue_of_a_modern_client_plays_through_with_a_modern_remote() {
+    let args = ["--client=modern", "--era=modern"];
+    plays_through(&args, &MODERN, "Streamable HTTP, 2026-07-28", "/mcp");
+}
+
+#[test]
+fn the_dialogue_of_a_modern_client_plays_through_with_a_remote_of_both_eras() {
+    let args = ["--client=modern", "--era=dual"];
+    plays_through(&args, &MODERN, "Streamable HTTP, 2025-11-25 or 2026-07-28", "/mcp");
+}
+
+#[test]
+fn a_sandbox_that_cannot_be_is_refused() {
+    let args = ["--transport", "sse", "--era", "modern"];
+    for serve in [None, Some("--serve")] {
+        let args: Vec<_> = args.into_iter().chain(serve).collect();
+        let output = demo(&args, &[]);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""), "{stderr}");
+        assert!(stderr.contains("`--transport sse` and `--era modern`"), "{stderr}");
+        assert!(stderr.contains("HTTP+SSE exists in the legacy era only"), "{stderr}");
+    }
+    let output = demo(&["--serve", "--client", "modern"], &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "no client is played: {stderr}");
+    assert!(stderr.contains("--client"), "{stderr}");
 }
 
 #[test]

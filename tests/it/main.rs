@@ -28,6 +28,7 @@ mod memory;
 mod modern_support_works;
 mod network;
 mod proxies;
+mod sandbox;
 mod secrets;
 mod sse;
 mod startup;

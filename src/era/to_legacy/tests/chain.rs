@@ -70,6 +70,13 @@ impl Chain {
                     self.layer.on_core(message, None, self.now, &mut turns);
                     self.take(turns);
                 }
+                Action::Relay(bytes, key) => {
+                    let mut turns = Vec::new();
+                    let message = Message::parse(bytes).expect("JSON");
+                    let during = key.and_then(|key| self.state.id_of(key)).map(str::to_owned);
+                    self.layer.on_core(message, during.as_deref(), self.now, &mut turns);
+                    self.take(turns);
+                }
                 Action::Post(post) => self.posts.push_back(post),
                 Action::Delete { session, .. } => self.deleted.push(session),
                 _ => {}
