@@ -346,3 +346,139 @@ fn a_client_that_dies_in_the_middle_of_everything_leaves_no_process_and_no_strea
         assert!(value(&line).is_object());
     }
 }
+
+#[test]
+fn many_calls_of_a_tool_never_listed_are_each_repaired_and_run_once() {
+    for legacy in [false, true] {
+        let server = Modern::start();
+        let mut bridge = connected(server.endpoint(), legacy);
+        for n in 0..12 {
+            let arguments = format!(r#"{{"marker":"m{n}","region":"r{n}"}}"#);
+            let params = format!(r#"{{"name":"annotated","arguments":{arguments}}}"#);
+            bridge.send(match legacy {
+                true => json::request(&n.to_string(), "tools/call", &params),
+                false => client::tool(&n.to_string(), "annotated", &arguments),
+            });
+        }
+        for n in 0..12 {
+            let answer = bridge.answer_to(&n.to_string());
+            assert_eq!(answer["result"]["content"][0]["text"], format!("m{n}"), "{answer}");
+            assert_eq!(server.executions(&format!("m{n}")), 1);
+        }
+        let calls = server.count(|request| request.is_rpc("tools/call"));
+        assert!(calls <= 24, "{calls} calls: none is repaired twice");
+        bridge.finish();
+    }
+}
+
+#[test]
+fn the_answers_of_several_held_calls_reach_their_own_questions() {
+    let server = Server::start(Face::Http);
+    server.on("tools/call", |call| {
+        call.executed();
+        let marker = call.marker();
+        let params = format!(
+            r#"{{"message":"{marker}","requestedSchema":{{"type":"object","properties":{{}}}}}}"#
+        );
+        let question = json::request(&format!("\"q-{marker}\""), "elicitation/create", &params);
+        call.http().sse(&[]).event(question);
+        // The answer's POST ends the call; see below.
+        call.http().event(json::notification("notifications/x", "{}"));
+        let done = format!(r#"{{"content":[{{"type":"text","text":"{marker}"}}]}}"#);
+        let message = json::result(&call.id(), &done);
+        HELD.wait_for(&marker);
+        call.http().event(message).end();
+    });
+    let mut bridge = Bridge::to(server.endpoint()).spawn();
+    let markers = ["a", "b", "c"];
+    for (n, marker) in markers.iter().enumerate() {
+        bridge.send(client::call(&n.to_string(), marker));
+    }
+    let asked: Vec<_> = (0..3).map(|n| bridge.answer_to(&n.to_string())["result"].take()).collect();
+    for (n, marker) in markers.iter().enumerate().rev() {
+        let all = asked[n]["inputRequests"].as_object().expect("questions");
+        assert_eq!(all.len(), 1, "{}", asked[n]);
+        let (key, question) = all.iter().next().expect("one");
+        assert_eq!(question["params"]["message"], *marker, "its own question: {}", asked[n]);
+        let members = format!(
+            r#""name":"echo","arguments":{{"marker":"{marker}"}},"inputResponses":{{"{key}":{{"action":"accept","content":{{"m":"{marker}"}}}}}},"requestState":{}"#,
+            asked[n]["requestState"]
+        );
+        let id = format!("\"retry-{n}\"");
+        bridge.send(client::request(&id, "tools/call", &members));
+        let question = format!("\"q-{marker}\"");
+        let told = server.await_request(|request| {
+            request.rpc().is_none() && request.rpc_id().as_deref() == Some(&question)
+        });
+        assert_eq!(value(&told.body)["result"]["content"]["m"], *marker);
+        HELD.let_go(marker);
+        let answer = bridge.answer_to(&id);
+        assert_eq!(answer["result"]["content"][0]["text"], *marker, "{answer}");
+        assert_eq!(server.executions(marker), 1);
+    }
+    bridge.finish();
+}
+
+/// Calls that wait for their turn, by marker.
+struct Turns {
+    open: std::sync::Mutex<Vec<String>>,
+    changed: std::sync::Condvar,
+}
+
+static HELD: Turns =
+    Turns { open: std::sync::Mutex::new(Vec::new()), changed: std::sync::Condvar::new() };
+
+impl Turns {
+    fn let_go(&self, marker: &str) {
+        crate::support::net::lock(&self.open).push(marker.to_owned());
+        self.changed.notify_all();
+    }
+
+    fn wait_for(&self, marker: &str) {
+        let deadline = crate::support::DEADLINE;
+        crate::support::net::await_some(&self.open, &self.changed, deadline, |open| {
+            open.iter().any(|one| one == marker).then_some(())
+        })
+        .expect("its turn never came");
+    }
+}
+
+/// A legacy remote becomes a modern one under a client that is connected (MH-53).
+fn is_followed(legacy: bool) {
+    let server = Modern::start();
+    server.only_legacy();
+    let mut bridge = connected(server.endpoint(), legacy);
+    works(&mut bridge, legacy, "1");
+    server.only_modern();
+    // It refuses what it does not understand, with its own code: nothing was executed.
+    call(&mut bridge, legacy, "2", "upgraded");
+    let answer = bridge.answer_to("2");
+    let executed = server.executions("upgraded");
+    assert_eq!(executed, usize::from(answer.get("result").is_some()), "{answer}");
+    works(&mut bridge, legacy, "3");
+    bridge.end();
+}
+
+#[test]
+fn t67_a_legacy_remote_that_becomes_modern_is_followed_for_a_connected_legacy_client() {
+    is_followed(true);
+}
+
+#[test]
+fn t67_a_legacy_remote_that_becomes_modern_is_followed_for_a_connected_modern_client() {
+    is_followed(false);
+}
+
+#[test]
+fn a_modern_remote_that_becomes_legacy_while_a_modern_client_is_connected_is_followed() {
+    let server = Modern::start();
+    let mut bridge = connected(server.endpoint(), false);
+    bridge.modern_call_works("1");
+    server.only_legacy();
+    bridge.send(client::call("2", "downgraded"));
+    let answer = bridge.answer_to("2");
+    let executed = server.legacy().executions("downgraded");
+    assert_eq!(executed, usize::from(answer.get("result").is_some()), "{answer}");
+    bridge.modern_call_works("3");
+    bridge.end();
+}

@@ -90,7 +90,11 @@ fn metadata(request: &Request, id: &str) -> Result<(), Refusal> {
         return Err(unsupported(id, &asked));
     }
     let Some(named) = named else {
-        return Err(refuse(400, id, -32602, "_meta lacks the protocol version"));
+        // A legacy client says in the header alone what it speaks.
+        return Err(match header.filter(|version| *version != VERSION) {
+            Some(version) => unsupported(id, &format!("\"{version}\"")),
+            None => refuse(400, id, -32602, "_meta lacks the protocol version"),
+        });
     };
     if header != Some(named.as_str()) {
         return Err(refuse(400, id, -32020, "MCP-Protocol-Version is not what _meta says"));
