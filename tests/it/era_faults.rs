@@ -482,3 +482,27 @@ fn a_modern_remote_that_becomes_legacy_while_a_modern_client_is_connected_is_fol
     bridge.modern_call_works("3");
     bridge.end();
 }
+
+#[test]
+fn a_session_that_is_lost_to_an_upgrade_leaves_no_request_unanswered() {
+    for legacy in [true, false] {
+        let server = Modern::start();
+        server.only_legacy();
+        let mut bridge = connected(server.endpoint(), legacy);
+        works(&mut bridge, legacy, "1");
+        server.only_modern();
+        server.rule(|request, exchange| {
+            let lost = request.header("mcp-session-id").is_some();
+            if lost {
+                exchange.reply(404, &[], "");
+            }
+            lost
+        });
+        call(&mut bridge, legacy, "2", "lost");
+        let answer = bridge.answer_to("2");
+        let executed = server.executions("lost");
+        assert_eq!(executed, usize::from(answer.get("result").is_some()), "{answer}");
+        works(&mut bridge, legacy, "3");
+        bridge.end();
+    }
+}
