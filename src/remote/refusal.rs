@@ -49,7 +49,22 @@ pub fn is_session_loss(refusal: &Refusal, had_session: bool) -> bool {
     };
     match refusal.status {
         404 => had_session,
+        400 if had_session && is_of_modern_server(refusal) => true,
         400 => had_session && says(&LOST_SESSION) || says(&NEVER_INITIALIZED),
+        _ => false,
+    }
+}
+
+/// Whether this is how a server refuses that knows no sessions, as those of 2026-07-28 do: with
+/// codes of theirs, of which a legacy server uses neither in this way (MH-53).
+fn is_of_modern_server(refusal: &Refusal) -> bool {
+    let Some(message) = json_rpc_error(refusal) else { return false };
+    let Some(error) = message.error() else { return false };
+    match member(error, "code") {
+        Some("-32020") => true,
+        Some("-32022") => {
+            member(error, "data").is_some_and(|data| member(data, "supported").is_some())
+        }
         _ => false,
     }
 }
@@ -253,6 +268,9 @@ mod tests {
 
     #[test]
     fn a_lost_session_is_told_from_other_refusals() {
+        const MISMATCH: &str = r#"{"jsonrpc":"2.0","error":{"code":-32020,"message":"m"}}"#;
+        const VERSIONS: &str = r#"{"jsonrpc":"2.0","error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}}"#;
+        const PRIVATE: &str = r#"{"jsonrpc":"2.0","error":{"code":-32022,"message":"m"}}"#;
         for (status, body, had_session, lost) in [
             (404, "", true, true),
             (404, "", false, false),
@@ -263,6 +281,11 @@ mod tests {
             (400, "the payment session failed", true, false),
             (400, "database not initialized", true, false),
             (400, "session", false, false),
+            (400, MISMATCH, true, true),
+            (400, MISMATCH, false, false),
+            (200, MISMATCH, true, false),
+            (400, VERSIONS, true, true),
+            (400, PRIVATE, true, false),
             (401, "session", true, false),
         ] {
             let refused = refusal(status, "text/plain", body);

@@ -194,20 +194,6 @@ fn ping_is_answered_before_initialize_and_anything_else_refused() {
 }
 
 #[test]
-fn t04_a_probe_for_the_modern_era_gets_an_error_and_initialize_still_works() {
-    let server = Server::start(Face::Http);
-    let mut bridge = Bridge::to(server.endpoint()).spawn();
-    let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}"#;
-    bridge.send(json::request("1", "server/discover", meta));
-    assert!(bridge.answer_to("1").get("error").is_some());
-    bridge.send(json::request("2", "server/discover", "{}"));
-    assert!(bridge.answer_to("2").get("error").is_some());
-    bridge.handshake("2025-11-25");
-    bridge.call_works("3");
-    bridge.finish();
-}
-
-#[test]
 fn a_response_that_answers_nothing_is_dropped() {
     let (server, mut bridge) = connected("2025-06-18");
     for id in ["1", "\"hello\"", "null"] {

@@ -7,6 +7,7 @@ pub mod cut;
 pub mod http;
 pub mod http2;
 pub mod json;
+pub mod modern;
 pub mod net;
 pub mod remote;
 pub mod server;

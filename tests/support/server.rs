@@ -113,6 +113,11 @@ impl Server {
         Server { remote, core }
     }
 
+    /// Answers a request that came to another remote.
+    pub fn serve(&self, request: &Arc<Request>, exchange: &mut Exchange) {
+        self.core.serve(request, exchange);
+    }
+
     /// The URL that a person would configure.
     pub fn endpoint(&self) -> String {
         self.url(if self.core.face == Face::Http { "/mcp" } else { "/sse" })

@@ -253,7 +253,9 @@ impl Side {
             }
             Action::OtherEra(messages) => {
                 self.is_done = true;
-                let unsent = self.above.as_mut().map(|above| above.take_unsent());
+                let mut turns = Vec::new();
+                let unsent = self.above.as_mut().map(|above| above.take_unsent(&mut turns));
+                go(ways, turns, Way::FromAbove);
                 let is_legacy = unsent.is_none();
                 asks.push(Ask::OtherEra { messages: unsent.unwrap_or(messages), is_legacy });
             }

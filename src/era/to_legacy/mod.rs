@@ -209,9 +209,18 @@ impl ToLegacy {
     }
 
     /// The requests that have not reached the remote, taken out: it turned out to be modern. The
-    /// next request begins anew.
-    pub fn take_unsent(&mut self) -> Vec<Message> {
+    /// next request begins anew;
+    /// requests that went out in a session before hear that it is lost.
+    pub fn take_unsent(&mut self, turns: &mut Vec<Turn>) -> Vec<Message> {
         self.session = Session::default();
+        for call in std::mem::take(&mut self.calls).into_values().filter(|call| !call.is_held) {
+            let attempted = format!("lost the answer to `{}`", call.message.method());
+            let error = Error::new(crate::error::Kind::SessionLost, attempted)
+                .because("the server has ended the session, and is one of 2026-07-28 now")
+                .hint("make the request again");
+            self.refuse(&call.message, &error);
+        }
+        turns.append(&mut self.turns);
         self.waiting.drain(..).map(|waiting| waiting.call.message).collect()
     }
 

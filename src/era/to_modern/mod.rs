@@ -104,8 +104,8 @@ enum Timer {
     Resources,
     /// A listen has had its time to be acknowledged.
     Acknowledge(ExchangeId),
-    /// Updates that were held back are due.
-    Held,
+    /// A listen that another has replaced is to be left.
+    Leave(ExchangeId),
 }
 
 /// What came of a request of the bridge's own.
@@ -150,7 +150,7 @@ impl ToModern {
                 Timer::Lists => self.listen_to_lists(),
                 Timer::Resources => self.listen_to_resources(),
                 Timer::Acknowledge(exchange) => self.on_never_acknowledged(exchange),
-                Timer::Held => self.release_held(),
+                Timer::Leave(exchange) => self.leave(exchange),
             }
         }
     }

@@ -17,8 +17,8 @@ use crate::{
 /// How long a server may take to acknowledge.
 const ACKNOWLEDGE: Millis = 30_000;
 
-/// How long updates are held back when one listen has replaced another, so that what comes on both
-/// is told once.
+/// How long a listen goes on that another has replaced: what it has said may still be on its way.
+/// Updates are held back meanwhile, so that what comes on both is told once.
 const OVERLAP: Millis = 100;
 
 /// The listens for changed resources (XA-34).
@@ -30,6 +30,8 @@ pub(super) struct Resources {
     active: Option<ExchangeId>,
     /// The one that is to take its place.
     opening: Option<Opening>,
+    /// Those that were replaced, for a moment yet.
+    leaving: Vec<ExchangeId>,
     /// Changes that came meanwhile.
     queue: Vec<Change>,
     /// Updates held back while one takes the place of the other.
@@ -84,6 +86,11 @@ impl Resources {
     pub fn forget_subscriptions(&mut self) {
         self.note_unseen();
         self.wanted.clear();
+    }
+
+    /// Whether one listen takes the place of another.
+    fn is_changing(&self) -> bool {
+        self.opening.is_some() || !self.leaving.is_empty()
     }
 
     /// From now on nobody tells of changes.
@@ -213,8 +220,10 @@ impl ToModern {
         resources.note_unseen();
         let opening = resources.opening.take();
         let queue = std::mem::take(&mut resources.queue);
-        let streams = [resources.active.take(), opening.as_ref().map(|opening| opening.stream)];
-        streams.into_iter().flatten().for_each(|stream| self.abort_below(stream));
+        let mut streams = std::mem::take(&mut resources.leaving);
+        streams.extend(resources.active.take());
+        streams.extend(opening.as_ref().map(|opening| opening.stream));
+        streams.into_iter().for_each(|stream| self.abort_below(stream));
         let queued = queue.into_iter().filter_map(Change::waiter);
         let waiters = opening.into_iter().flat_map(|opening| opening.waiters);
         // Nothing has come of it yet, so the layer above may ask again.
@@ -243,8 +252,8 @@ impl ToModern {
         let refused = opening.waiters.iter().filter(is_refused).count();
         let unseen = std::mem::take(&mut resources.unseen);
         if let Some(before) = before {
-            self.abort_below(before);
-            self.after(OVERLAP, Timer::Held);
+            resources.leaving.push(before);
+            self.after(OVERLAP, Timer::Leave(before));
         }
         if asked > wanted.len() + refused {
             let host = &self.host;
@@ -329,18 +338,25 @@ impl ToModern {
         let bytes = without_subscription(message);
         let resources = &mut self.listens.resources;
         let Some(uri) = uri_of(message) else { return };
-        let is_known = resources.active == Some(exchange);
+        let is_known = resources.active == Some(exchange) || resources.leaving.contains(&exchange);
         let is_held = resources.held.iter().any(|(held, _)| *held == uri);
-        if is_known && resources.opening.is_some() && !is_held {
+        if is_known && resources.is_changing() && !is_held {
             resources.held.push((uri, bytes));
         } else if is_known && !is_held {
             self.tell(bytes);
         }
     }
 
+    /// A listen that was replaced has had its time.
+    pub(super) fn leave(&mut self, exchange: ExchangeId) {
+        self.listens.resources.leaving.retain(|leaving| *leaving != exchange);
+        self.abort_below(exchange);
+        self.release_held();
+    }
+
     /// What was held back is told.
-    pub(super) fn release_held(&mut self) {
-        if self.listens.resources.opening.is_some() {
+    fn release_held(&mut self) {
+        if self.listens.resources.is_changing() {
             return;
         }
         for (_, bytes) in std::mem::take(&mut self.listens.resources.held) {

@@ -159,13 +159,13 @@ fn what_did_not_reach_a_remote_that_turns_out_modern_is_given_back() {
         core< {{$J,"id":"$init","method":"initialize","params":{{"protocolVersion":"2025-11-25","capabilities":{{}},"clientInfo":$BRIDGE}}}}
         client> {{$J,"id":2,"method":"server/discover","params":{{"_meta":{{$V,$CAN:{{}}}}}}}}"#
     ));
-    let unsent = dialogue.machine.take_unsent();
+    let unsent = dialogue.machine.take_unsent(&mut Vec::new());
     let ids: Vec<_> = unsent.iter().map(|message| message.id()).collect();
     assert_eq!(ids, [Some("1"), Some("2")]);
     assert!(unsent[0].bytes().starts_with(
         br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":{"io"#
     ));
-    assert!(dialogue.machine.take_unsent().is_empty());
+    assert!(dialogue.machine.take_unsent(&mut Vec::new()).is_empty());
     // Nothing of it is left, and a late answer finds nobody.
     dialogue.play(r#"core> {$J,"id":"$init","error":{"code":-1,"message":"x"}}"#);
     assert_eq!(dialogue.take(), Vec::<Turn>::new());

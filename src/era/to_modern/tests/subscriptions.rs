@@ -95,7 +95,6 @@ fn xa_34_changes_that_come_meanwhile_share_the_next_listen() {
     assert_eq!(
         said,
         [
-            "remote< own2 abort",
             r#"client< 5 {"jsonrpc":"2.0","id":2,"result":{}}"#,
             r#"client< 6 {"jsonrpc":"2.0","id":3,"result":{}}"#
         ]
