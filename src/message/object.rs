@@ -89,8 +89,12 @@ impl fmt::Display for Object<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (index, (key, value)) in self.0.iter().enumerate() {
-            let comma = if index > 0 { "," } else { "" };
-            write!(f, "{comma}{key}:{value}")?;
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            f.write_str(key)?;
+            f.write_str(":")?;
+            f.write_str(value)?;
         }
         f.write_str("}")
     }
@@ -104,6 +108,9 @@ fn is_name(key: &str, name: &str) -> bool {
 
 /// `text` as a JSON string token.
 pub fn quote(text: &str) -> String {
+    if text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\') {
+        return ["\"", text, "\""].concat();
+    }
     serde_json::Value::from(text).to_string()
 }
 
@@ -125,6 +132,14 @@ mod tests {
         object.set("a", "3");
         assert_eq!(object.remove("c").as_deref(), Some("[ 1 ]"));
         assert_eq!(object.to_string(), r#"{"b":{"x" :  1e400},"a":3,"new":true}"#);
+    }
+
+    #[test]
+    fn quoted_text_is_read_back() {
+        for text in ["", "plain", "a\"b", "\\", "\n", "ü", "\u{7f}"] {
+            let read: String = serde_json::from_str(&quote(text)).expect("a string");
+            assert_eq!(read, text);
+        }
     }
 
     #[test]
