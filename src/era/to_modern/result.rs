@@ -174,8 +174,10 @@ pub(super) fn legacy_error(error: &str, uri: Option<&str>, attempted: &str) -> S
         "-32602" if is_same_text(uri, data("uri")) => replace_member(error, "code", "-32002"),
         "-32021" => {
             let said = members.get("message").map(unquote).unwrap_or_default();
+            let missing = data("requiredCapabilities").map(capability_names).unwrap_or_default();
+            let missing = if missing.is_empty() { "something".to_owned() } else { missing };
             let message = quote(&format!(
-                "the server needs something that this client did not offer in `initialize`: {said}"
+                "the server needs {missing}, which this client did not offer in `initialize`: {said}"
             ));
             let mut members = members.clone();
             members.set("message", message);
@@ -194,6 +196,19 @@ pub(super) fn legacy_error(error: &str, uri: Option<&str>, attempted: &str) -> S
         }
         _ => error.to_owned(),
     }
+}
+
+/// The names of capabilities, with those of their parts: `elicitation.url, roots`.
+fn capability_names(capabilities: &str) -> String {
+    let mut names = Vec::new();
+    for (name, parts) in Object::parse(capabilities).unwrap_or_default().iter() {
+        let parts = Object::parse(parts).unwrap_or_default();
+        if parts.is_empty() {
+            names.push(format!("`{name}`"));
+        }
+        names.extend(parts.iter().map(|(part, _)| format!("`{name}.{part}`")));
+    }
+    names.join(", ")
 }
 
 /// Whether both are the same string.

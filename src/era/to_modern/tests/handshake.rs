@@ -156,7 +156,7 @@ fn a_modern_refusal_is_the_answer() {
     let error = r#"{"code":-32021,"message":"m","data":{"requiredCapabilities":{"roots":{}}}}"#;
     let told = error.replace(
         r#""m""#,
-        r#""the server needs something that this client did not offer in `initialize`: m""#,
+        r#""the server needs `roots`, which this client did not offer in `initialize`: m""#,
     );
     let said =
         bench.remote(&format!(r#"own1 status 400 {{"jsonrpc":"2.0","id":null,"error":{error}}}"#));

@@ -111,7 +111,7 @@ fn xa_54_errors() {
         (
             "tools/call",
             r#"{"code":-32021,"message":"no \"x\"","data":{"requiredCapabilities":{"roots":{}}}}"#,
-            r#"{"code":-32021,"message":"the server needs something that this client did not offer in `initialize`: no \"x\"","data":{"requiredCapabilities":{"roots":{}}}}"#,
+            r#"{"code":-32021,"message":"the server needs `roots`, which this client did not offer in `initialize`: no \"x\"","data":{"requiredCapabilities":{"roots":{}}}}"#,
         ),
         (
             "tools/call",
