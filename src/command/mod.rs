@@ -4,8 +4,9 @@ pub mod demo;
 
 use crate::{
     bridge,
-    cli::{Cli, Command},
+    cli::{self, Cli, Command},
     config::{Config, environment::Environment},
+    demo::Options,
     error::Error,
     logging,
 };
@@ -16,8 +17,17 @@ use crate::{
 /// What kept it from being done, for stderr and the exit code.
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
-        Some(Command::Demo(options)) => demo::run((&options).into()),
+        Some(Command::Demo(options)) => demo::run(demo_options(&options)),
         None => bridge(cli),
+    }
+}
+
+fn demo_options(options: &cli::Demo) -> Options {
+    Options {
+        transport: options.transport,
+        era: options.era,
+        client: options.client,
+        serve: options.serve,
     }
 }
 

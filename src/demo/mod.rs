@@ -63,14 +63,3 @@ pub struct Options {
     /// Keep the sandbox running for a real client instead of playing the dialogue.
     pub serve: bool,
 }
-
-impl From<&crate::cli::Demo> for Options {
-    fn from(options: &crate::cli::Demo) -> Self {
-        Options {
-            transport: options.transport,
-            era: options.era,
-            client: options.client,
-            serve: options.serve,
-        }
-    }
-}
