@@ -7,7 +7,8 @@
 //! and files into one [`Config`](config::Config), in one function, and knows who may be given a
 //! key. [`logging`] writes stderr and the log file. [`command`] holds the subcommands, a file each.
 //!
-//! [`message`] reads the JSON-RPC envelope over the raw bytes of a message; those bytes are never
+//! [`protocol`] has the words of the specification that are decided by: methods, lists, versions;
+//! [`time`] is how time reaches those who decide. [`message`] reads the JSON-RPC envelope over the raw bytes of a message; those bytes are never
 //! written back from a decoded form. [`local`] is the stdio side: lines in, lines out. [`remote`]
 //! is the HTTP side: the client, the two transports, event streams, and the words for refusals.
 //!
@@ -62,4 +63,6 @@ pub mod error;
 pub mod local;
 pub mod logging;
 pub mod message;
+pub mod protocol;
 pub mod remote;
+pub mod time;

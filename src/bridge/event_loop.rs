@@ -15,11 +15,10 @@ use tokio::{
 use tracing::{debug, warn};
 
 use super::{
-    Millis,
     effects::Effects,
     memory::Memory,
     shutdown::Endings,
-    state::{Action, Input, Now, Settings},
+    state::{Action, Input, Settings},
     store::Store,
     switch::Switch,
     tools::Filter,
@@ -33,6 +32,7 @@ use crate::{
         stdout::Stdout,
     },
     remote::{body::MESSAGE_LIMIT, event::Event, redirect, report::Reporter},
+    time::{Millis, Now},
 };
 
 /// How much may wait for a client that does not read before nothing more is read from the remote,

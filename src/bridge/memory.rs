@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::policy::List;
 use crate::message::member;
+use crate::protocol::List;
 
 /// One remembered thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

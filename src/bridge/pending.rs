@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Millis, policy::Method};
 use crate::{
     message::{Message, same_id},
     remote::event::ExchangeId,
 };
+use crate::{protocol::Method, time::Millis};
 
 /// Names one request of the local client, whatever its id.
 pub type Key = u64;

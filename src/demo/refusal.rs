@@ -11,7 +11,7 @@ use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
 use super::sandbox::{Answer, plain};
-use crate::era::{MODERN_VERSIONS, meta};
+use crate::{era::meta, protocol::MODERN_VERSIONS};
 
 const VERSION_HEADER: &str = "mcp-protocol-version";
 

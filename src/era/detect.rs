@@ -99,9 +99,9 @@ pub fn suggests_modern(outcome: Outcome<'_>) -> bool {
 
 fn of_versions(versions: Vec<String>, mutual: Verdict) -> Verdict {
     let is = |known: &[&str]| versions.iter().any(|version| known.contains(&version.as_str()));
-    if is(&super::MODERN_VERSIONS) {
+    if is(&crate::protocol::MODERN_VERSIONS) {
         mutual
-    } else if is(&crate::bridge::policy::LEGACY_VERSIONS) {
+    } else if is(&crate::protocol::LEGACY_VERSIONS) {
         Verdict::Legacy(format!("it speaks {}", versions.join(", ")))
     } else {
         Verdict::Incompatible(versions)

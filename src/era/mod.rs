@@ -28,12 +28,9 @@ mod transcript;
 pub mod wire;
 
 use crate::{
-    bridge::{Millis, state::Now},
     remote::event::{Event, ExchangeId, Get, Post},
+    time::{Millis, Now},
 };
-
-/// The modern protocol versions that the bridge speaks, newest first.
-pub const MODERN_VERSIONS: [&str; 1] = ["2026-07-28"];
 
 /// The reserved members of `_meta` (26:base, 26:subs).
 pub mod meta {

@@ -5,7 +5,7 @@
 //! begins with `#` is a remark. What a machine takes and how its doings read is up to its
 //! [`Player`]; a replay is right when every line it gives comes in its place, and no other.
 
-use crate::bridge::Millis;
+use crate::time::Millis;
 
 /// A machine that can be talked to in lines.
 pub trait Player {

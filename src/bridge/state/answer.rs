@@ -7,9 +7,9 @@ use crate::{
     bridge::{
         memory::Remembered,
         pending::{Key, Request},
-        policy::{List, Method},
     },
     message::{Message, member, one_line, unquote},
+    protocol::{List, Method},
 };
 
 impl State {

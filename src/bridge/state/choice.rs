@@ -2,11 +2,11 @@
 
 use super::{Action, Known, Purpose, State, Timer, Transport, link::Link};
 use crate::{
-    bridge::Millis,
     config::{Protocol, Strategy},
     era::detect::{Outcome, suggests_modern},
     message::{Message, member},
     remote::{event::End, refusal},
+    time::Millis,
 };
 
 /// How long `server/discover` may take where `initialize` is answered already.

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use crate::{
     bridge::{
-        Millis,
         memory::{Memory, Remembered},
         pending::Key,
         tools::Filter,
@@ -14,6 +13,7 @@ use crate::{
     config::{Protocol, Strategy},
     message::Message,
     remote::event::{Event, ExchangeId, Get, Post},
+    time::{Millis, Now},
 };
 
 /// What the machine has to know of the configuration.
@@ -129,15 +129,4 @@ pub enum Action {
     Warn(String),
     /// Write what is to be written and end the process.
     Exit,
-}
-
-/// The time, and what else must come from outside.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Now {
-    /// Milliseconds of a clock that never jumps.
-    pub mono: Millis,
-    /// Milliseconds of the wall clock, which goes on while the machine sleeps.
-    pub wall: Millis,
-    /// A random number in 0..1.
-    pub random: f64,
 }

@@ -11,15 +11,17 @@ use super::{
     startup::Provisional,
 };
 use crate::{
-    bridge::{Millis, pending::Key, policy::List},
+    bridge::pending::Key,
     era::detect::{Outcome, suggests_modern},
     error::{Error, Kind},
     message::{Message, one_line},
+    protocol::List,
     remote::{
         backoff::CONNECT,
         event::{End, ExchangeId, Get, GetRoute, Mirrored, Route},
         refusal,
     },
+    time::Millis,
 };
 
 /// How long `notifications/initialized` may take to be accepted before the rest goes on.

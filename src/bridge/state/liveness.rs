@@ -1,9 +1,9 @@
 //! Whether the remote is still there: `--keep-alive`, and a machine that slept.
 
-use super::{Action, Link, Now, Own, State, Timer};
-use crate::bridge::{
-    Millis,
-    pending::{Request, Stage},
+use super::{Action, Link, Own, State, Timer};
+use crate::{
+    bridge::pending::{Request, Stage},
+    time::{Millis, Now},
 };
 
 /// How far the wall clock must run ahead before the machine has slept, in milliseconds.

@@ -5,13 +5,11 @@ use tracing::debug;
 
 use super::{Action, Held, OneWay, State};
 use crate::{
-    bridge::{
-        Millis,
-        pending::{Batch, Request, Stage},
-        policy::{List, Method},
-    },
+    bridge::pending::{Batch, Request, Stage},
     error::{Error, Kind},
     message::{self, Invalid, Message, elements, is_request_id, member, unquote},
+    protocol::{List, Method},
+    time::Millis,
 };
 
 /// What is known of the local client.

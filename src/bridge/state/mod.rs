@@ -38,17 +38,17 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    Millis,
     memory::Memory,
     pending::{Batch, Inbounds, Key, Request, Requests, Stage},
-    policy::{List, Method},
 };
 use crate::{
     error::Error,
     message::Message,
+    protocol::{List, Method},
     remote::event::{End, ExchangeId},
+    time::{Millis, Now},
 };
-pub use interface::{Action, Input, Known, Now, Settings, Transport};
+pub use interface::{Action, Input, Known, Settings, Transport};
 use link::{Connection, Link};
 use listen::Listen;
 use local::Local;

@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Tells the client that a list is not what it was.
-    pub(super) fn announce_change(&mut self, list: crate::bridge::policy::List) {
+    pub(super) fn announce_change(&mut self, list: crate::protocol::List) {
         let name = list.name();
         let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{name}/list_changed"}}"#);
         self.act(Action::Write(one_line(text.into())));

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Action, Held, Millis, OneWay, Purpose, State, Timer, Transport};
+use super::{Action, Held, OneWay, Purpose, State, Timer, Transport};
 use crate::{
-    bridge::{
-        pending::{Key, MAX_REPEATS, MAX_SESSIONS, Request, Resume, Stage},
-        policy::Method,
-    },
+    bridge::pending::{Key, MAX_REPEATS, MAX_SESSIONS, Request, Resume, Stage},
     era::detect::Outcome,
     error::{Error, Kind},
+    protocol::Method,
     remote::{
         backoff::{CONNECT, STREAM},
         event::{End, ExchangeId, Get, GetRoute, Post, Refusal, StreamEnd},
         refusal,
     },
+    time::Millis,
 };
 
 /// The longest `Retry-After` that is waited for; a client waits about a minute in all.

@@ -1,7 +1,7 @@
 //! A local client that speaks 2026-07-28: no handshake, no session, and a remote of which it has
 //! to be found out whether it is modern too (26:ver, spec digest 4.7).
 
-use super::{Action, Link, Method, Own, Purpose, Request, Stage, State, Transport};
+use super::{Action, Link, Own, Purpose, Request, Stage, State, Transport};
 use crate::{
     bridge::pending::Key,
     config::Protocol,
@@ -10,6 +10,7 @@ use crate::{
         meta,
     },
     message::{Message, member, object::Object},
+    protocol::Method,
     remote::{event::End, refusal},
 };
 

@@ -7,9 +7,9 @@ use crate::{
     bridge::{
         memory::Memory,
         pending::{Key, Stage},
-        policy::{List, Method, answer_version},
     },
     message::{Message, member, replace_member, unquote},
+    protocol::{List, Method, answer_version},
 };
 
 /// What the local client was told in the remote's place.

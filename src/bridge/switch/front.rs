@@ -6,9 +6,10 @@ use memchr::memmem;
 use serde_json::json;
 
 use crate::{
-    era::{MODERN_VERSIONS, meta},
+    era::meta,
     error::{Error, Kind},
     message::{self, Message, is_request_id, members, unquote},
+    protocol::MODERN_VERSIONS,
 };
 
 /// What a message turns out to be.

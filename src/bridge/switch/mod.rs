@@ -11,12 +11,13 @@ mod side;
 
 use bytes::Bytes;
 
-use super::{
-    Millis,
-    state::{Action, Input, Known, Now, OWN_ID, Settings, State, Transport, trim},
-};
+use super::state::{Action, Input, Known, OWN_ID, Settings, State, Transport, trim};
 use crate::{
-    config::Protocol, era::to_legacy::ToLegacy, message::Message, remote::event::ExchangeId,
+    config::Protocol,
+    era::to_legacy::ToLegacy,
+    message::Message,
+    remote::event::ExchangeId,
+    time::{Millis, Now},
 };
 use front::{Said, classify};
 use side::{Ask, Make, RANGE, Side};

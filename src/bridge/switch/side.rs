@@ -6,9 +6,8 @@ use bytes::Bytes;
 
 use crate::{
     bridge::{
-        Millis,
         memory::Remembered,
-        state::{Action, Input, Now, State},
+        state::{Action, Input, State},
     },
     era::{
         Layer, Step,
@@ -18,6 +17,7 @@ use crate::{
     },
     message::Message,
     remote::event::{Event, ExchangeId, GetRoute, Route},
+    time::{Millis, Now},
 };
 
 /// How many exchanges each of a side's parts may number; more than a process lives to see.

@@ -7,10 +7,7 @@ use super::{
     ensure,
     screen::plain,
 };
-use crate::{
-    demo::Dialect,
-    era::{MODERN_VERSIONS, meta},
-};
+use crate::{demo::Dialect, era::meta, protocol::MODERN_VERSIONS};
 
 /// A subscription to one resource: in 2026-07-28, the id of the listen request.
 pub(super) struct Subscription(Option<u64>);

@@ -10,8 +10,8 @@ use super::{
     result::{RELATED_TASK, error_response, remove_task_meta, response},
 };
 use crate::{
-    bridge::Millis,
     message::{Message, member, object::Object, same_id},
+    time::Millis,
 };
 
 /// How long more questions for a call are waited for, so that they share a round (XB-42).

@@ -15,10 +15,11 @@ use super::{
     tasks::Task,
 };
 use crate::{
-    bridge::Millis,
-    era::{MODERN_VERSIONS, meta},
+    era::meta,
     error::{Error, Kind},
     message::{Message, same_id, unquote},
+    protocol::MODERN_VERSIONS,
+    time::Millis,
 };
 
 /// How long what can be told of changes may take to become known.

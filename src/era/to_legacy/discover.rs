@@ -2,13 +2,13 @@
 
 use super::{capabilities::without_tasks, result::set_meta};
 use crate::{
-    bridge::policy::LEGACY_VERSIONS,
-    era::MODERN_VERSIONS,
     message::{
         member,
         object::{Object, quote},
         unquote,
     },
+    protocol::LEGACY_VERSIONS,
+    protocol::MODERN_VERSIONS,
 };
 
 /// What the remote has said of itself.

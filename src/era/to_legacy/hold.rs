@@ -14,13 +14,13 @@ use super::{
     seal::Handle,
 };
 use crate::{
-    bridge::Millis,
     error::{Error, Kind},
     message::{
         Message, elements, member,
         object::{Object, quote},
         unquote,
     },
+    time::Millis,
 };
 
 /// How long the client may take to come back; a person may be thinking.

@@ -11,13 +11,13 @@ use super::{
     result::{response, set_meta},
 };
 use crate::{
-    bridge::{Millis, state::Now},
     era::meta,
     message::{
         Message, elements, member,
         object::{Object, quote},
         same_id, unquote,
     },
+    time::{Millis, Now},
 };
 
 /// How long the acknowledgement waits for the server to take in subscriptions.

@@ -3,8 +3,8 @@
 
 use super::{Own, Timer, ToLegacy};
 use crate::{
-    bridge::Millis,
     message::{Message, unquote},
+    time::Millis,
 };
 
 /// How long a request waits for the server to take in the level.

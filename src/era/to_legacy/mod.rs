@@ -33,9 +33,9 @@ use bytes::Bytes;
 use tracing::debug;
 
 use crate::{
-    bridge::{Millis, state::Now},
     error::Error,
     message::{Kind, Message},
+    time::{Millis, Now},
 };
 use ask::Parked;
 use call::{Call, Waiting};

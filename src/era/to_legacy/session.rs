@@ -12,10 +12,10 @@ use super::{
     result::{error, error_response},
 };
 use crate::{
-    bridge::policy::LEGACY_VERSIONS,
     era::meta,
     error::{Error, Kind},
     message::Message,
+    protocol::LEGACY_VERSIONS,
 };
 
 /// The session, as far as the client's side of it goes.

@@ -11,8 +11,8 @@ use super::{
     result::{code, may_have_execution, without_execution},
 };
 use crate::{
-    bridge::Millis,
     message::{Message, member, object::Object, same_id, unquote},
+    time::Millis,
 };
 
 /// How often a task is looked at: what the server asks for, within reason.

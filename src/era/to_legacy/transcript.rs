@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{ToLegacy, Turn};
 use crate::{
-    bridge::state::Now,
     message::{Kind, Message},
+    time::Now,
 };
 
 /// A dialogue under way.

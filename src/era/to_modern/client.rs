@@ -6,13 +6,14 @@ use bytes::Bytes;
 
 use super::edit::Edits;
 use crate::{
-    bridge::policy::answer_version,
-    era::{MODERN_VERSIONS, meta},
+    era::meta,
     message::{
         Message, member,
         object::{Object, quote},
         unquote,
     },
+    protocol::MODERN_VERSIONS,
+    protocol::answer_version,
 };
 
 /// The extension that lets a server answer a call with a task (Tasks-ext).

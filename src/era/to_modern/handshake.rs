@@ -8,13 +8,10 @@ use super::{
     result::{initialize_result, legacy_error},
 };
 use crate::{
-    bridge::policy::{LEGACY_VERSIONS, List},
-    era::{
-        MODERN_VERSIONS,
-        detect::{Outcome, Verdict, of_discover, of_request},
-    },
+    era::detect::{Outcome, Verdict, of_discover, of_request},
     error::Kind,
     message::{Message, member, object::quote},
+    protocol::{LEGACY_VERSIONS, List, MODERN_VERSIONS},
     remote::{
         event::{End, Event, ExchangeId, Post},
         refusal,

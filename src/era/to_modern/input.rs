@@ -13,7 +13,6 @@ use super::{
     round::{CANCEL, Input, Round, Stage},
 };
 use crate::{
-    bridge::Millis,
     error::Kind,
     message::{
         Message, member,
@@ -21,6 +20,7 @@ use crate::{
         unquote,
     },
     remote::event::ExchangeId,
+    time::Millis,
 };
 
 /// How long a person may take for what one round asks for.

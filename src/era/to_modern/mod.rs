@@ -30,9 +30,9 @@ use tracing::debug;
 
 use super::{Layer, Step};
 use crate::{
-    bridge::{Millis, state::Now},
     message::{self, Message},
     remote::event::{End, Event, ExchangeId, Get, Mirrored, Post, Route},
+    time::{Millis, Now},
 };
 use client::Client;
 use handshake::{Handshake, Server};

@@ -5,13 +5,13 @@ use serde_json::value::RawValue;
 
 use super::{Timer, ToModern, millis, result::without_subscription, subscribe::Over};
 use crate::{
-    bridge::Millis,
     error::{Error, Kind},
     message::{Message, elements, member, object::quote, unquote},
     remote::{
         backoff::STREAM,
         event::{End, Event, ExchangeId},
     },
+    time::Millis,
 };
 
 /// How long a server may take to acknowledge.

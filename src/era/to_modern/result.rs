@@ -7,7 +7,6 @@ use serde_json::value::RawValue;
 
 use super::{client::Client, edit::Edits};
 use crate::{
-    bridge::policy::Method,
     era::meta,
     error::Kind,
     message::{
@@ -15,6 +14,7 @@ use crate::{
         object::{Object, quote},
         replace_member, unquote,
     },
+    protocol::Method,
 };
 
 /// What a request asks for, as far as its answer has to be translated for that.

@@ -4,7 +4,6 @@ use super::{
     Purpose, Timer, ToModern, millis, request::Carrier, result::What, round::Round, task::Task,
 };
 use crate::{
-    bridge::Millis,
     error::{Error, Kind},
     message::{Message, object::Object},
     remote::{
@@ -12,6 +11,7 @@ use crate::{
         event::{End, Event, ExchangeId, Refusal},
         refusal,
     },
+    time::Millis,
 };
 
 /// How often a server may ask before it is given up (XA-42).

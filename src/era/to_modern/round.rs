@@ -5,12 +5,12 @@ use super::{
     downgrade,
 };
 use crate::{
-    bridge::Millis,
     message::{
         member,
         object::{Object, quote},
         unquote,
     },
+    time::Millis,
 };
 
 /// What a client may be asked (MD-30).

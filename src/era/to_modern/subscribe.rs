@@ -6,8 +6,8 @@ use tracing::debug;
 
 use super::{Purpose, Timer, ToModern, millis, resources::Resources, result::without_subscription};
 use crate::{
-    bridge::policy::List,
     message::{self, Message, member},
+    protocol::List,
     remote::{
         backoff::STREAM,
         event::{End, Event, ExchangeId},

@@ -6,7 +6,6 @@ use super::{
     Purpose, Reply, ToModern, millis, request::Carrier, result::legacy_nested, round::Round,
 };
 use crate::{
-    bridge::Millis,
     error::Kind,
     message::{
         Message, member,
@@ -18,6 +17,7 @@ use crate::{
         event::{End, ExchangeId},
         refusal,
     },
+    time::Millis,
 };
 
 /// How often a task is asked after, where the server does not say; and the bounds of what it may

@@ -6,13 +6,13 @@ use tracing::debug;
 
 use super::{Flight, Role, Wire, end, repair::Repair};
 use crate::{
-    bridge::state::Now,
     era::{
         Step,
         detect::{self, Outcome, Verdict},
     },
     message::{Kind, Message, same_id},
     remote::event::{End, Event, ExchangeId},
+    time::Now,
 };
 
 /// How a message came.

@@ -11,7 +11,6 @@ use tracing::debug;
 
 use super::{Flight, Role, Wire, answer::Carrier, end, meta};
 use crate::{
-    bridge::{Millis, state::Now},
     era::Step,
     message::{
         Message, elements, member,
@@ -23,6 +22,7 @@ use crate::{
         event::{End, Event, ExchangeId, Refusal, StreamEnd},
         refusal,
     },
+    time::{Millis, Now},
 };
 
 /// The longest `Retry-After` that is kept to.

@@ -15,12 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use tracing::debug;
 
-use super::{Layer, MODERN_VERSIONS, Step, header, meta, mirror::Tools};
+use super::{Layer, Step, header, meta, mirror::Tools};
 use crate::{
-    bridge::{Millis, state::Now},
     error::{Error, Kind},
     message::{self, Message, member, members, object::quote},
+    protocol::MODERN_VERSIONS,
     remote::event::{End, Event, ExchangeId, Get, Mirrored, Post, Refusal, Route},
+    time::{Millis, Now},
 };
 use listen::Listen;
 use repair::Repair;

@@ -1,9 +1,10 @@
 //! Requests that a modern remote refused without running them, sent once more.
 
-use super::{Flight, MODERN_VERSIONS, Role, Wire, answer::Carrier, end, meta};
+use super::{Flight, Role, Wire, answer::Carrier, end, meta};
 use crate::{
     era::Step,
     message::{Message, member, members, object::quote, unquote},
+    protocol::MODERN_VERSIONS,
     remote::{
         event::{End, ExchangeId, Mirrored, Post, Route},
         refusal,

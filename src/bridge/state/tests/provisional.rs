@@ -2,7 +2,7 @@
 //! good.
 
 use super::*;
-use crate::bridge::policy::List;
+use crate::protocol::List;
 
 const TOOLS: &str = r#"{"tools":[{"name":"a","n":1.0}]}"#;
 

@@ -5,12 +5,13 @@ use std::{collections::VecDeque, sync::Arc};
 use super::super::{ToLegacy, Turn, transcript::ACME};
 use crate::{
     bridge::{
-        state::{Action, Input, Now, Settings, State},
+        state::{Action, Input, Settings, State},
         tools::Filter,
     },
     config::{Protocol, Strategy, ToolFilter},
     message::{Message, member},
     remote::event::{End, Event, Post, Refusal},
+    time::Now,
 };
 
 struct Chain {

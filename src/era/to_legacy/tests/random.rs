@@ -8,8 +8,8 @@ use super::super::{
     transcript::{ACME, check},
 };
 use crate::{
-    bridge::state::Now,
     message::{Kind, Message},
+    time::Now,
 };
 
 /// Numbers that look random and are the same each time.

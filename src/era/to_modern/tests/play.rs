@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::{
-    bridge::{Millis, state::Now},
     era::{Layer, Step, to_modern::ToModern, transcript::Player},
     message::Message,
     remote::event::{
         End, Event, ExchangeId, Get, GetRoute, Mirrored, Post, Refusal, Route, StreamEnd,
     },
+    time::{Millis, Now},
 };
 
 /// The first exchange of the translation's own.

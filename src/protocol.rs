@@ -1,4 +1,5 @@
-//! What may be done with a request, by its method. Pure.
+//! Words of the protocol that something is decided by: what may be done with a request, by its
+//! method, and which versions there are. Pure.
 
 /// The methods the bridge itself has to know; every other one is carried all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,9 @@ impl Method {
 
 /// The legacy protocol versions, newest first.
 pub const LEGACY_VERSIONS: [&str; 4] = ["2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"];
+
+/// The modern protocol versions that the bridge speaks, newest first.
+pub const MODERN_VERSIONS: [&str; 1] = ["2026-07-28"];
 
 /// The version the bridge itself answers `initialize` with (1125:lc): the one asked for, if it is
 /// known, else the newest.
