@@ -141,7 +141,7 @@ impl ToModern {
     /// How much is kept, by name.
     #[cfg(test)]
     pub fn sizes(&self) -> Vec<(&'static str, usize)> {
-        vec![("calls", self.calls.len()), ("asked", self.asked.len())]
+        vec![("translated calls", self.calls.len()), ("asked", self.asked.len())]
     }
 
     fn run_timers(&mut self) {

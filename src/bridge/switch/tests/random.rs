@@ -42,6 +42,8 @@ struct Chaos {
     /// Those that are over, or were given up, and of which something may still be in the queue.
     ghosts: Vec<ExchangeId>,
     begun: HashSet<ExchangeId>,
+    /// The exchanges that carry a stream: nothing but its messages and its end comes on them.
+    opened: HashSet<ExchangeId>,
     /// The last POST of each call, by the name of the tool.
     calls: HashMap<String, ExchangeId>,
     /// The POSTs that surely did not run, or whose answer asks for another.
@@ -69,6 +71,7 @@ impl Chaos {
             live: BTreeMap::new(),
             ghosts: Vec::new(),
             begun: HashSet::new(),
+            opened: HashSet::new(),
             calls: HashMap::new(),
             free: HashSet::new(),
             said: BTreeMap::new(),
@@ -319,6 +322,24 @@ impl Chaos {
     }
 
     fn event(&mut self, event: Event) {
+        let is_stream = self.opened.contains(&event.exchange());
+        let event = match event {
+            Event::Answer { exchange, bytes, .. } if is_stream => {
+                self.input(Input::Remote(Event::Message { exchange, bytes }));
+                if !self.live.contains_key(&exchange) {
+                    return;
+                }
+                Event::Ended { exchange, end: cut() }
+            }
+            Event::Ended { exchange, end } if is_stream && !matches!(end, End::Stream(_)) => {
+                Event::Ended { exchange, end: cut() }
+            }
+            Event::Opened { .. } if is_stream => return,
+            other => other,
+        };
+        if let Event::Opened { exchange, .. } = event {
+            self.opened.insert(exchange);
+        }
         if event.is_last() {
             self.live.remove(&event.exchange());
             self.ghosts.push(event.exchange());
