@@ -304,7 +304,7 @@ impl State {
         let text = text.map(crate::message::unquote).unwrap_or_default().into_owned();
         let error = Error::new(Kind::Protocol, self.connect_attempt()).because(text);
         if self.is_for_other_era(Outcome::Answer(answer)) {
-            return self.leave_to_other_era();
+            return self.leave_to_other_era(None);
         }
         let transport = self.connection.transport;
         let Link::Opening(opening) = &mut self.link else { return };
@@ -330,7 +330,7 @@ impl State {
             return;
         }
         if self.is_for_other_era(Outcome::End(&end)) {
-            return self.leave_to_other_era();
+            return self.leave_to_other_era(None);
         }
         let error = self.explain(&self.connect_attempt(), &end);
         if matches!(end, End::Unusable(_)) {

@@ -59,7 +59,7 @@ use startup::Provisional;
 pub const OWN_ID: &str = "composio-bridge-";
 
 /// How long answers in flight are waited for once stdin has ended.
-const DRAIN: Millis = 1500;
+pub const DRAIN: Millis = 1500;
 
 /// What an exchange is for.
 #[derive(Debug, Clone)]
@@ -276,6 +276,19 @@ impl State {
     /// The raw id that the local client gave an unanswered request.
     pub fn id_of(&self, key: Key) -> Option<&str> {
         self.requests.get(key).map(Request::id)
+    }
+
+    /// How much is kept, by name.
+    #[cfg(test)]
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let requests = self.requests.keys(|_| true).len();
+        let held = self.held.iter().filter(|held| matches!(held, Held::Request(_))).count();
+        vec![
+            ("requests", requests),
+            ("held requests", held),
+            ("batches", self.batches.len()),
+            ("suspects", self.suspects.len()),
+        ]
     }
 
     /// Whether the local client has an unanswered request with this raw id.

@@ -21,7 +21,7 @@ impl State {
     pub(super) fn lose_session(&mut self, generation: u32, cause: &str) {
         let had_connection =
             matches!(self.link, Link::Open | Link::Confirming | Link::Replaying(_) | Link::Ready);
-        if generation != self.connection.generation || !had_connection {
+        if generation != self.connection.generation || !had_connection || self.sessionless {
             return;
         }
         self.forget_inbounds();

@@ -9,6 +9,7 @@ use crate::{
         detect::{Outcome, Verdict, of_discover, of_request, suggests_modern},
         meta,
     },
+    error::Kind,
     message::{Message, member, object::Object},
     protocol::Method,
     remote::{event::End, refusal},
@@ -86,7 +87,7 @@ impl State {
             Verdict::AskForTools if is_trial => self.ask_era(key, outcome),
             // Discovery is refused as nothing modern would refuse it.
             Verdict::Legacy(_) if is_trial && (is_discover || !is_ambiguous(outcome)) => {
-                self.leave_to_other_era();
+                self.leave_to_other_era(Some(key));
                 true
             }
             Verdict::Legacy(_) if is_trial || is_suspicious(outcome) => self.ask_era(key, outcome),
@@ -138,7 +139,7 @@ impl State {
             _ => false,
         };
         if is_legacy {
-            return self.leave_to_other_era();
+            return self.leave_to_other_era(Some(key));
         }
         // It stays in the list until its refusal is told, so that it is not doubted again.
         let end = self.suspects[at].1.clone();
@@ -153,8 +154,23 @@ impl State {
         self.may_turn && suggests_modern(outcome)
     }
 
-    /// The remote is of the other era: everything unanswered is for another machine.
-    pub(super) fn leave_to_other_era(&mut self) {
+    /// The remote is of the other era, as the fate of the request `of` shows: everything
+    /// unanswered is for another machine, but for what may be running.
+    pub(super) fn leave_to_other_era(&mut self, of: Option<Key>) {
+        let may_run = |request: &Request| {
+            let is_harmless = request.method.is_repeatable() || request.method == Method::Listen;
+            let is_under_way = |exchange| self.exchanges.contains_key(&exchange);
+            !is_harmless && self.sessionless && request.exchange().is_some_and(is_under_way)
+        };
+        for key in self.requests.keys(may_run) {
+            if Some(key) != of
+                && let Some(request) = self.requests.get(key)
+            {
+                let cause = "the server is not one of 2026-07-28 any more";
+                let error = self.outcome_unknown(request, Kind::OutcomeUnknown, cause);
+                self.fail(key, &error);
+            }
+        }
         let exchanges: Vec<_> = self.exchanges.keys().copied().collect();
         exchanges.into_iter().for_each(|exchange| self.abort(exchange));
         let keys = self.requests.keys(|_| true);

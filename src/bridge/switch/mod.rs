@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::state::{Action, Input, Known, OWN_ID, Settings, State, Transport, trim};
 use crate::{
     config::Protocol,
-    era::to_legacy::ToLegacy,
+    era::to_legacy::{ToLegacy, refuse_held},
     message::Message,
     remote::event::ExchangeId,
     time::{Millis, Now},
@@ -148,7 +148,16 @@ impl Switch {
             };
             self.modern = Some(self.modern_side(is_legacy, now));
         }
-        self.tell(true, Input::Message(message), now, actions);
+        self.tell_modern(message, now, actions);
+    }
+
+    fn tell_modern(&mut self, message: Message, now: Now, actions: &mut Vec<Action>) {
+        let is_passed_on = self.turns > 0 && self.modern.as_ref().is_some_and(Side::is_transparent);
+        let refused = is_passed_on.then(|| refuse_held(&self.secret, &message)).flatten();
+        match refused {
+            Some(answer) => actions.push(Action::Write(answer)),
+            None => self.tell(true, Input::Message(message), now, actions),
+        }
     }
 
     /// The side for a modern client.
@@ -163,7 +172,8 @@ impl Switch {
         let may_turn = settings.protocol == Protocol::Auto && self.turns < MOST_TURNS;
         settings.protocol = Protocol::Legacy;
         let own_id = format!("{}b{}-", make.own_id, self.made);
-        let above = Box::new(ToLegacy::new(self.secret, &own_id));
+        let above =
+            Box::new(ToLegacy::new(self.secret, &own_id).numbered(u64::from(self.turns) << 32));
         let core = State::new(settings, now).numbered(first).translated(may_turn);
         Side::new(core, Some(above), make)
     }
@@ -186,7 +196,7 @@ impl Switch {
         let side = self.modern_side(is_legacy, now);
         self.modern = Some(side);
         for message in unanswered {
-            self.tell(true, Input::Message(message), now, actions);
+            self.tell_modern(message, now, actions);
         }
         if self.is_closed {
             self.tell(true, Input::LocalClosed, now, actions);
@@ -199,6 +209,15 @@ impl Switch {
             side if side + 1 == self.made => Some(true),
             _ => None,
         }
+    }
+
+    /// How much is kept, by name; everything that may be kept only while something waits for it.
+    #[cfg(test)]
+    fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let mut all = self.legacy.sizes();
+        all.extend(self.modern.iter().flat_map(Side::sizes));
+        all.push(("recalls", self.recalls.len()));
+        all
     }
 
     fn tell_both(&mut self, input: impl Fn() -> Input, now: Now, actions: &mut Vec<Action>) {

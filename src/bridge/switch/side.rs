@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crate::{
     bridge::{
         memory::Remembered,
-        state::{Action, Input, State},
+        state::{Action, DRAIN, Input, State},
     },
     era::{
         Layer, Step,
@@ -34,6 +34,8 @@ pub struct Side {
     make: Make,
     /// Whether the remote was last seen to have a stream of its own.
     listening: Option<bool>,
+    /// When the wait for what is unanswered ends, once the client says nothing more.
+    closing: Option<Millis>,
     /// Nothing more comes from the state machine.
     is_done: bool,
 }
@@ -87,7 +89,7 @@ pub enum Ask {
 impl Side {
     /// A side around a state machine.
     pub fn new(core: State, above: Option<Box<ToLegacy>>, make: Make) -> Self {
-        Side { core, above, below: None, make, listening: None, is_done: false }
+        Side { core, above, below: None, make, listening: None, closing: None, is_done: false }
     }
 
     /// The state machine.
@@ -100,6 +102,23 @@ impl Side {
         &mut self.core
     }
 
+    /// How much is kept, by name.
+    #[cfg(test)]
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let mut all = self.core.sizes();
+        all.extend(self.above.iter().flat_map(|above| above.sizes()));
+        if let Some(below) = &self.below {
+            all.extend(below.to_modern.iter().flat_map(ToModern::sizes));
+            all.extend(below.wire.sizes());
+        }
+        all
+    }
+
+    /// Whether its client's messages go on as they are.
+    pub fn is_transparent(&self) -> bool {
+        self.above.is_none()
+    }
+
     /// Whether nothing more comes of it.
     pub fn is_done(&self) -> bool {
         self.is_done
@@ -107,9 +126,13 @@ impl Side {
 
     /// When the next [`Input::Tick`] is due.
     pub fn next_deadline(&self) -> Option<Millis> {
+        if self.is_done {
+            return None;
+        }
         let below = self.below.as_ref();
         [
-            self.core.next_deadline().filter(|_| !self.is_done),
+            self.core.next_deadline(),
+            self.closing,
             self.above.as_ref().and_then(|above| above.next_deadline()),
             below.and_then(|below| below.wire.next_deadline()),
             below.and_then(|below| below.to_modern.as_ref()?.next_deadline()),
@@ -127,6 +150,9 @@ impl Side {
         actions: &mut Vec<Action>,
         asks: &mut Vec<Ask>,
     ) {
+        if self.is_done {
+            return;
+        }
         let mut ways = VecDeque::new();
         if self.above.is_none() && self.below.is_none() {
             let start = actions.len();
@@ -138,7 +164,14 @@ impl Side {
         } else {
             self.enter(input, now, &mut ways);
         }
-        while let Some(way) = ways.pop_front() {
+        loop {
+            let Some(way) = ways.pop_front() else {
+                self.close_when_idle(now, &mut ways);
+                if ways.is_empty() {
+                    return;
+                }
+                continue;
+            };
             match way {
                 Way::Act(action) => self.act(action, now, &mut ways, actions, asks),
                 Way::ToCore(input) => self.tell(input, now, &mut ways),
@@ -163,15 +196,39 @@ impl Side {
             },
             Input::Remote(event) => self.on_event(event, now, ways),
             Input::Tick => self.tick(now, ways),
-            Input::LocalClosed | Input::Stop => {
-                if let Some(above) = &mut self.above {
+            Input::LocalClosed => match &mut self.above {
+                Some(above) => {
                     let mut turns = Vec::new();
                     above.close(now, &mut turns);
                     go(ways, turns, Way::FromAbove);
+                    self.closing = Some(now.mono + DRAIN);
                 }
-                ways.push_back(Way::ToCore(input));
-            }
+                None => self.tell(input, now, ways),
+            },
+            Input::Stop => self.end(input, now, ways),
             other => self.tell(other, now, ways),
+        }
+    }
+
+    /// Nothing more is waited for above.
+    fn end(&mut self, input: Input, now: Now, ways: &mut VecDeque<Way>) {
+        ways.push_front(Way::ToCore(input));
+        if let Some(above) = &mut self.above {
+            let mut turns = Vec::new();
+            above.end(now, &mut turns);
+            go(ways, turns, Way::FromAbove);
+        }
+    }
+
+    /// The state machine would end as soon as it has nothing to do: it hears of the end of the
+    /// input only when the layer above has nothing more for it.
+    fn close_when_idle(&mut self, now: Now, ways: &mut VecDeque<Way>) {
+        let (Some(due), Some(above)) = (self.closing, &self.above) else { return };
+        let is_idle = above.is_idle();
+        if is_idle || due <= now.mono {
+            self.closing = None;
+            let input = if is_idle { Input::LocalClosed } else { Input::Stop };
+            self.end(input, now, ways);
         }
     }
 
@@ -211,8 +268,12 @@ impl Side {
 
     fn on_event(&mut self, event: Event, now: Now, ways: &mut VecDeque<Way>) {
         let exchange = event.exchange();
-        let below = self.below.as_mut().filter(|below| below.begun.contains(&exchange));
-        let Some(below) = below else { return self.tell(Input::Remote(event), now, ways) };
+        let below = match &mut self.below {
+            Some(below) if below.begun.contains(&exchange) => below,
+            // A layer has given it up, and serves the state machine's by another.
+            Some(below) if below.taken.contains(&exchange) => return,
+            _ => return self.tell(Input::Remote(event), now, ways),
+        };
         if event.is_last() {
             below.begun.remove(&exchange);
         }

@@ -1,5 +1,7 @@
 //! Which message goes to which side, and what becomes of a side whose remote is of the other era.
 
+mod random;
+
 use super::*;
 use crate::{
     bridge::tools::Filter,
@@ -184,4 +186,105 @@ fn st_5_an_error_without_an_id_has_none_where_the_client_is_modern() {
     bench.say(&modern("1", "tools/list"));
     bench.say("rubbish");
     assert!(!bench.written[1].contains(r#""id""#), "{}", bench.written[1]);
+}
+
+const WELCOME: &str =
+    r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}"#;
+
+#[test]
+fn what_was_asked_before_the_end_of_the_input_is_answered_in_every_quadrant() {
+    let mut bench = Bench::new(Protocol::Auto);
+    bench.say(&modern("1", "tools/list"));
+    bench.say(&modern("2", "tools/call"));
+    bench.input(Input::LocalClosed);
+    let list = bench.post("tools/list");
+    bench.refuse(&list, 400);
+    // Nothing of it is even sent before there is a session.
+    let initialize = bench.post("initialize");
+    bench.answer(&initialize, WELCOME);
+    let confirmation = bench.post("notifications/initialized");
+    let end = End::Accepted(202);
+    bench.input(Input::Remote(Event::Ended { exchange: confirmation.exchange, end }));
+    assert!(!bench.exits(), "answers may still come");
+    let list = bench.post("tools/list");
+    bench.answer(&list, r#"{"tools":[]}"#);
+    bench.now.mono += 10_000;
+    bench.input(Input::Tick);
+    assert!(bench.exits());
+    let ids: Vec<_> = bench.written.iter().map(|text| member(text, "id")).collect();
+    assert_eq!(ids, [Some("1"), Some("2")], "{:?}", bench.written);
+    assert!(bench.written[1].contains("was closed before"), "{}", bench.written[1]);
+}
+
+/// A remote that has shown to be modern becomes a legacy one.
+fn become_legacy(bench: &mut Bench) {
+    bench.say(&modern("\"r\"", "resources/read"));
+    let read = bench.post("resources/read");
+    bench.refuse(&read, 400);
+    let discover = bench.post("server/discover");
+    bench.refuse(&discover, 400);
+    assert_eq!(bench.posts.len(), 1, "{:?}", bench.posts);
+    bench.post("initialize");
+}
+
+#[test]
+fn a_call_that_may_run_is_not_made_again_where_the_remote_turns_out_to_be_legacy() {
+    let mut bench = Bench::new(Protocol::Auto);
+    bench.say(&modern("1", "server/discover"));
+    let discover = bench.post("server/discover");
+    bench.answer(&discover, r#"{"resultType":"complete","supportedVersions":["2026-07-28"]}"#);
+    bench.say(&modern("2", "tools/call"));
+    bench.post("tools/call");
+    become_legacy(&mut bench);
+    assert_eq!(member(&bench.written[1], "id"), Some("2"), "it has its answer");
+    assert!(bench.written[1].contains("outcome-unknown"), "{}", bench.written[1]);
+}
+
+#[test]
+fn a_refusal_that_speaks_of_initialize_does_not_stop_a_modern_client() {
+    let mut bench = Bench::new(Protocol::Modern);
+    for id in ["1", "2"] {
+        bench.say(&modern(id, "tools/list"));
+        let list = bench.post("tools/list");
+        let body = "Bad Request: Server not initialized".into();
+        let refused = Refusal { status: 400, body, ..Refusal::default() };
+        let end = End::Status(Box::new(refused));
+        bench.input(Input::Remote(Event::Ended { exchange: list.exchange, end }));
+        let last = bench.written.last().expect("its refusal is the answer");
+        assert_eq!(member(last, "id"), Some(id));
+    }
+}
+
+#[test]
+fn what_is_left_of_an_exchange_that_a_layer_gave_up_is_not_the_answer_to_another() {
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/call"));
+    let call = bench.post("tools/call");
+    let exchange = call.exchange;
+    bench.input(Input::Remote(Event::Opened { exchange, session: None }));
+    let bytes = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}}"#.into();
+    bench.input(Input::Remote(Event::Message { exchange, bytes }));
+    let again = bench.post("tools/call");
+    // It was in the queue already.
+    let end = End::Stream(crate::remote::event::StreamEnd::default());
+    bench.input(Input::Remote(Event::Ended { exchange, end }));
+    assert!(bench.written.is_empty(), "{:?}", bench.written);
+    bench.answer(&again, r#"{"resultType":"complete"}"#);
+    assert_eq!(member(&bench.written[0], "id"), Some("1"));
+}
+
+#[test]
+fn an_answered_call_is_not_sent_again_whatever_follows_on_its_stream() {
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/call"));
+    let exchange = bench.post("tools/call").exchange;
+    for last in [
+        r#""result":{"resultType":"complete"}"#,
+        r#""error":{"code":-32022,"message":"m","data":{"supported":["2026-07-28"]}}"#,
+    ] {
+        let bytes = format!(r#"{{"jsonrpc":"2.0","id":1,{last}}}"#).into();
+        bench.input(Input::Remote(Event::Message { exchange, bytes }));
+    }
+    assert_eq!(bench.written.len(), 1);
+    assert!(bench.posts.is_empty(), "{:?}", bench.posts);
 }

@@ -190,7 +190,7 @@ impl ToLegacy {
 
     /// What can be promised of changes is waited for a little, by what is told of them (XB-12).
     fn is_clear_about_changes(&mut self, index: usize) -> bool {
-        let is_promising = self.session.is_promising();
+        let is_promising = self.session.is_promising() && !self.is_closing;
         let Some(waiting) = self.waiting.get_mut(index).filter(|_| is_promising) else {
             return true;
         };
@@ -208,7 +208,9 @@ impl ToLegacy {
     /// Where the server's questions name no call, only one runs at a time that they could be about.
     /// A held one does not count: it may be for ever.
     fn has_turn(&mut self, index: usize) -> bool {
-        let Some(waiting) = self.waiting.get_mut(index).filter(|_| self.is_uncorrelated) else {
+        let Some(waiting) =
+            self.waiting.get_mut(index).filter(|_| self.is_uncorrelated && !self.is_closing)
+        else {
             return true;
         };
         let is_alike = |call: &Call| call.may_ask() && may_be_asked(call.capabilities());

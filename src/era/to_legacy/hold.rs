@@ -1,6 +1,7 @@
 //! Held calls: the client is told what input the server wants, and comes back with it
 //! (XB-42 to XB-50).
 
+use bytes::Bytes;
 use tracing::debug;
 
 use super::{
@@ -11,7 +12,7 @@ use super::{
     log::Level,
     request::{Method, Params},
     result::{error_response, internal, response, set_meta},
-    seal::Handle,
+    seal::{Handle, Seal},
 };
 use crate::{
     error::{Error, Kind},
@@ -28,6 +29,22 @@ const HOLD: Millis = 12 * 60 * 1000;
 
 /// How many calls may be held; of more the oldest is given up.
 const MAX_HELD: usize = 256;
+
+/// Why a request with a `requestState` is not served (XB-46).
+fn unknown_state(message: &Message) -> Error {
+    let attempted = format!("could not go on with `{}`", message.method());
+    Error::new(Kind::InvalidRequestState, attempted)
+        .because("its `requestState` is unknown, used, expired or of another request")
+        .hint("make the call again without `requestState` and `inputResponses`")
+}
+
+/// The answer to a request that goes on with a call which a translation with this `secret` held. To
+/// a remote that has become a modern one since, it would be a new one (XB-46).
+pub fn refuse_held(secret: &[u8; 32], message: &Message) -> Option<Bytes> {
+    let state = unquote(message.param("requestState")?);
+    Seal::new(secret).open(&state, message)?;
+    Some(unknown_state(message).response(message.id()))
+}
 
 impl ToLegacy {
     /// The questions for a call have been collected.
@@ -101,11 +118,7 @@ impl ToLegacy {
             call.is_some_and(|call| call.is_held && call.round == handle.round)
         };
         let Some(handle) = self.seal.open(&state, message).filter(is_held) else {
-            let attempted = format!("could not go on with `{}`", message.method());
-            let error = Error::new(Kind::InvalidRequestState, attempted)
-                .because("its `requestState` is unknown, used, expired or of another request")
-                .hint("make the call again without `requestState` and `inputResponses`");
-            return self.refuse(message, &error);
+            return self.refuse(message, &unknown_state(message));
         };
         let number = handle.call;
         let Some(mut call) = self.calls.remove(&number) else { return };

@@ -233,6 +233,14 @@ impl ToLegacy {
         self.acknowledge_ready();
     }
 
+    /// Every listen ends in good order.
+    pub(super) fn finish_listens(&mut self) {
+        for listen in std::mem::take(&mut self.listens.all).into_values() {
+            self.tell_end(&listen.id);
+        }
+        self.listens.subscriptions.clear();
+    }
+
     fn tell_end(&mut self, id: &str) {
         let mut result = Object::default();
         result.set("resultType", r#""complete""#);

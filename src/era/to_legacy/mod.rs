@@ -39,6 +39,7 @@ use crate::{
 };
 use ask::Parked;
 use call::{Call, Waiting};
+pub use hold::refuse_held;
 use listen::Listens;
 use log::Log;
 use seal::{Handle, Seal};
@@ -76,6 +77,8 @@ pub struct ToLegacy {
     /// Whether the server has asked for input without saying for which call.
     is_uncorrelated: bool,
     has_warned: bool,
+    /// Whether the client says nothing more.
+    is_closing: bool,
 }
 
 /// What a request of the translation's own is for.
@@ -133,7 +136,22 @@ impl ToLegacy {
             task_tools: HashSet::new(),
             is_uncorrelated: false,
             has_warned: false,
+            is_closing: false,
         }
+    }
+
+    /// The same, whose calls are numbered from `first` on: those of two translations with one secret
+    /// must differ.
+    pub fn numbered(mut self, first: u64) -> Self {
+        self.counter = first;
+        self
+    }
+
+    /// How much is kept, by name.
+    #[cfg(test)]
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let parked = self.parked.len();
+        vec![("waiting", self.waiting.len()), ("calls", self.calls.len()), ("parked", parked)]
     }
 
     /// The client says something: a request with valid modern metadata, or a notification.
@@ -190,22 +208,50 @@ impl ToLegacy {
         self.timers.keys().next().map(|(at, _)| *at)
     }
 
-    /// The client has gone: whatever the server still waits for is called off (XB-50).
+    /// The client will say nothing more: whatever the server wants to know from it is called off
+    /// (XB-50), and nothing waits for anything that can be done without.
     pub fn close(&mut self, now: Now, turns: &mut Vec<Turn>) {
         self.now = now;
-        self.waiting.clear();
-        let asked: Vec<u64> = self
-            .calls
-            .iter()
-            .filter(|(_, call)| call.is_held || !call.asked.is_empty())
-            .map(|(number, _)| *number)
-            .collect();
-        asked.into_iter().for_each(|number| self.give_up(number));
+        self.is_closing = true;
+        let asked = |call: &Call| call.is_held || !call.asked.is_empty();
+        let numbers = self.calls.iter().filter(|(_, call)| asked(call)).map(|(number, _)| *number);
+        for number in numbers.collect::<Vec<_>>() {
+            self.refuse_running(number);
+            self.give_up(number);
+        }
         for parked in std::mem::take(&mut self.parked) {
             self.abandon(parked.asked);
         }
+        self.pump();
+        turns.append(&mut self.turns);
+    }
+
+    /// Whether no request of the client is without an answer.
+    pub fn is_idle(&self) -> bool {
+        self.waiting.is_empty() && self.calls.is_empty()
+    }
+
+    /// The end: answers what is still open.
+    pub fn end(&mut self, now: Now, turns: &mut Vec<Turn>) {
+        self.now = now;
+        for number in self.calls.keys().copied().collect::<Vec<_>>() {
+            self.refuse_running(number);
+            self.give_up(number);
+        }
+        for waiting in std::mem::take(&mut self.waiting) {
+            self.refuse(&waiting.call.message, &closed());
+        }
+        self.finish_listens();
         self.timers.clear();
         turns.append(&mut self.turns);
+    }
+
+    /// Answers a call that the client waits for, now that the bridge is closed.
+    fn refuse_running(&mut self, number: u64) {
+        let call = self.calls.get(&number).filter(|call| !call.is_held);
+        if let Some(message) = call.map(|call| call.message.clone()) {
+            self.refuse(&message, &closed());
+        }
     }
 
     /// The requests that have not reached the remote, taken out: it turned out to be modern. The
@@ -220,6 +266,7 @@ impl ToLegacy {
                 .hint("make the request again");
             self.refuse(&call.message, &error);
         }
+        self.finish_listens();
         turns.append(&mut self.turns);
         self.waiting.drain(..).map(|waiting| waiting.call.message).collect()
     }
@@ -295,6 +342,13 @@ impl ToLegacy {
         }
         .filter(|number| self.calls.contains_key(number))
     }
+}
+
+fn closed() -> Error {
+    Error::new(
+        crate::error::Kind::OutcomeUnknown,
+        "the bridge was closed before the remote answered",
+    )
 }
 
 #[cfg(test)]

@@ -138,6 +138,12 @@ impl ToModern {
         }
     }
 
+    /// How much is kept, by name.
+    #[cfg(test)]
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        vec![("translated calls", self.calls.len()), ("asked", self.asked.len())]
+    }
+
     fn run_timers(&mut self) {
         while let Some(entry) = self.timers.first_entry() {
             if entry.key().0 > self.now.mono {

@@ -98,8 +98,10 @@ impl Wire {
         now: Now,
         steps: &mut Vec<Step>,
     ) {
-        let Some(flight) = self.flights.get(&above) else { return };
+        let Some(flight) = self.flights.get_mut(&above) else { return };
         if flight.is_transparent() && !is_telling(&bytes) {
+            // Without a method it is an answer.
+            flight.is_answered = true;
             return self.pass(above, bytes, carrier, steps);
         }
         match Message::parse(bytes.clone()) {
@@ -169,7 +171,8 @@ impl Wire {
         if self.repeats(above, Outcome::Answer(&answer)) {
             return self.repeat(above, steps);
         }
-        let Some(flight) = self.flights.get(&above) else { return };
+        let Some(flight) = self.flights.get_mut(&above) else { return };
+        flight.is_answered = true;
         let answer = flight.restore(answer);
         match flight.role {
             Role::ToolsList { is_first } => self.on_tools(above, &answer, is_first, carrier, steps),
@@ -275,6 +278,7 @@ impl Wire {
         };
         is_refusal
             && !flight.is_second
+            && !flight.is_answered
             && flight.is_in_our_version()
             && detect::of_request(outcome) == Verdict::Again
     }

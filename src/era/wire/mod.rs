@@ -51,6 +51,8 @@ struct Flight {
     renamed: Option<Renamed>,
     /// Whether it has been sent once more because of error -32022.
     is_second: bool,
+    /// Whether something that may be its answer has gone up: then nothing is sent for it again.
+    is_answered: bool,
 }
 
 /// The ids, as JSON tokens, of a request that went out under another than it came with.
@@ -100,6 +102,17 @@ impl Wire {
             aliases: BTreeMap::new(),
             timers: BTreeSet::new(),
         }
+    }
+
+    /// How much is kept, by name.
+    #[cfg(test)]
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let listens = |flight: &&Flight| matches!(flight.role, Role::Listen(_));
+        let flights = self.flights.values().filter(|flight| !listens(flight)).count();
+        vec![
+            ("flights", flights),
+            ("repairs", self.aliases.len().saturating_sub(self.flights.len())),
+        ]
     }
 
     /// Begins an exchange of our own for a flight, in the place of the one it had.
@@ -195,6 +208,7 @@ impl Layer for Wire {
                     role: Role::of(&message),
                     renamed: None,
                     is_second: false,
+                    is_answered: false,
                 };
                 self.flights.insert(exchange, flight);
                 steps.push(Step::Post(Post { route: Route::Modern(mirrored), ..post }));
