@@ -1,6 +1,7 @@
 //! Which era a remote is of, by what it answers (26:ver, spec digest 4.7).
 
 use crate::{
+    bridge::policy::LEGACY_VERSIONS,
     message::{Message, elements, member, unquote},
     remote::{
         event::{End, Refusal},
@@ -37,14 +38,16 @@ pub enum Verdict {
     Unknown,
 }
 
-/// What the answer to `server/discover` says.
-pub fn of_discover(outcome: Outcome<'_>) -> Verdict {
+/// What the answer to `server/discover` says, `asked` in this version: one that the client speaks,
+/// whether we know it or not (MM-5).
+pub fn of_discover(outcome: Outcome<'_>, asked: &str) -> Verdict {
     if let Outcome::Answer(answer) = outcome
         && let Some(versions) =
             answer.result().and_then(|result| member(result, "supportedVersions"))
         && let Some(versions) = strings(versions).filter(|versions| !versions.is_empty())
     {
-        return of_versions(versions, Verdict::Modern);
+        let is_asked = versions.iter().any(|version| version == asked);
+        return if is_asked { Verdict::Modern } else { of_versions(versions, Verdict::Modern) };
     }
     match of_request(outcome) {
         Verdict::Unknown if matches!(outcome, Outcome::Answer(_)) => {
@@ -101,7 +104,7 @@ fn of_versions(versions: Vec<String>, mutual: Verdict) -> Verdict {
     let is = |known: &[&str]| versions.iter().any(|version| known.contains(&version.as_str()));
     if is(&super::MODERN_VERSIONS) {
         mutual
-    } else if is(&crate::bridge::policy::LEGACY_VERSIONS) {
+    } else if is(&LEGACY_VERSIONS) {
         Verdict::Legacy(format!("it speaks {}", versions.join(", ")))
     } else {
         Verdict::Incompatible(versions)
