@@ -37,14 +37,16 @@ pub enum Verdict {
     Unknown,
 }
 
-/// What the answer to `server/discover` says.
-pub fn of_discover(outcome: Outcome<'_>) -> Verdict {
+/// What the answer to `server/discover` says, `asked` in this version: one that the client speaks,
+/// whether we know it or not (MM-5).
+pub fn of_discover(outcome: Outcome<'_>, asked: &str) -> Verdict {
     if let Outcome::Answer(answer) = outcome
         && let Some(versions) =
             answer.result().and_then(|result| member(result, "supportedVersions"))
         && let Some(versions) = strings(versions).filter(|versions| !versions.is_empty())
     {
-        return of_versions(versions, Verdict::Modern);
+        let is_asked = versions.iter().any(|version| version == asked);
+        return if is_asked { Verdict::Modern } else { of_versions(versions, Verdict::Modern) };
     }
     match of_request(outcome) {
         Verdict::Unknown if matches!(outcome, Outcome::Answer(_)) => {

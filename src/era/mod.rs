@@ -15,8 +15,8 @@
 //! [`wire`] is what a modern remote needs of any client: the headers that repeat members of the
 //! body, their repair, and listen streams that outlive a connection. [`to_modern`] makes a modern
 //! remote look like a legacy one to the state machine, [`to_legacy`] makes a modern client look
-//! like a legacy one. [`detect`] says which era a remote is of; [`header`] and [`mirror`] make the
-//! headers that repeat members of the body.
+//! like a legacy one. [`detect`] says which era a remote is of, [`version`] which versions are served;
+//! [`header`] and [`mirror`] make the headers that repeat members of the body.
 
 pub mod detect;
 pub mod header;
@@ -25,6 +25,7 @@ pub mod to_legacy;
 pub mod to_modern;
 #[cfg(test)]
 mod transcript;
+pub mod version;
 pub mod wire;
 
 use crate::{

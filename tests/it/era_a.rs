@@ -284,7 +284,7 @@ fn one_listen_asks_for_exactly_the_lists_that_were_promised() {
 }
 
 #[test]
-fn t73_subscriptions_are_listens_each_acknowledged_before_the_one_before_is_left() {
+fn t73_xa_16_34_subscriptions_are_listens_each_acknowledged_before_the_one_before_is_left() {
     let server = Modern::start();
     let gate = Gate::new();
     let held = gate.clone();
@@ -505,7 +505,7 @@ fn t75_two_questions_and_a_state_are_two_requests_and_one_retry() {
 }
 
 #[test]
-fn t75_prompts_and_resources_may_ask_too() {
+fn t75_xa_14_prompts_and_resources_are_named_and_may_ask_too() {
     for (method, params) in
         [("prompts/get", r#"{"name":"greet"}"#), ("resources/read", r#"{"uri":"test://one"}"#)]
     {

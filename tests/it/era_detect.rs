@@ -150,7 +150,7 @@ fn is_taken_for_legacy(status: u16, kind: &'static str, body: &'static str) {
 }
 
 #[test]
-fn t65_a_refusal_without_a_modern_code_leads_to_initialize() {
+fn t65_mh_50_a_refusal_without_a_modern_code_leads_to_initialize() {
     let error = |code| match code {
         -32000 => {
             r#"{"jsonrpc":"2.0","id":{id},"error":{"code":-32000,"message":"Bad Request: Server not initialized"}}"#
@@ -333,7 +333,7 @@ fn t67_a_modern_client_of_a_server_that_was_legacy_finds_out_too() {
 }
 
 #[test]
-fn a_verdict_is_remembered_for_the_endpoint() {
+fn mh_51_a_verdict_is_remembered_for_the_endpoint() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let server = Modern::start();
     let first = run(&server, home.path(), true);
@@ -358,7 +358,7 @@ fn a_verdict_is_remembered_for_the_endpoint() {
 }
 
 #[test]
-fn a_verdict_is_remembered_for_one_credential_alone() {
+fn mh_51_a_verdict_is_remembered_for_one_credential_alone() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let server = Modern::start();
     let with = |key: &str| -> Setup {
@@ -390,7 +390,7 @@ fn age(file: &Path) {
 }
 
 #[test]
-fn a_legacy_verdict_lasts_a_day_and_a_modern_one_for_good() {
+fn mh_52_a_legacy_verdict_lasts_a_day_and_a_modern_one_for_good() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let server = Modern::start();
     server.only_legacy();
@@ -568,7 +568,7 @@ fn protocol_auto_is_the_default_and_serves_either() {
 }
 
 #[test]
-fn a_refusal_of_initialize_with_a_modern_code_or_404_is_followed_by_the_probe_at_once() {
+fn mh_54_a_refusal_of_initialize_with_a_modern_code_or_404_is_followed_by_the_probe_at_once() {
     for (status, code) in [(400, -32020), (400, -32021), (400, -32602), (404, -32601)] {
         let server = Modern::start();
         server.refusing("initialize", status, JSON, &json::error("null", code, "no such thing"));
@@ -597,7 +597,7 @@ fn a_refusal_of_initialize_without_a_modern_code_leads_to_the_modern_side_in_the
 }
 
 #[test]
-fn when_every_way_fails_the_one_answer_tells_of_all() {
+fn mh_55_when_every_way_fails_the_one_answer_tells_of_all() {
     let server = Modern::start();
     server.rule(|request, exchange| {
         exchange.reply(if request.method == "GET" { 410 } else { 404 }, &[], "");

@@ -154,7 +154,7 @@ fn a_redirect_is_followed_at_home_with_all_headers_and_refused_abroad() {
 }
 
 #[test]
-fn a_response_of_a_modern_client_answers_nothing_and_goes_nowhere() {
+fn st_11_13_a_response_of_a_modern_client_answers_nothing_and_goes_nowhere() {
     let (modern, legacy) = (Modern::start(), Server::start(Face::Http));
     for url in [modern.endpoint(), legacy.endpoint()] {
         let mut bridge = connected(url, false);

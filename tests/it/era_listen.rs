@@ -129,22 +129,39 @@ fn a_listen_that_the_remote_does_not_know_is_an_error_and_not_tried_again() {
 }
 
 #[test]
-fn a_silent_listen_holds_no_call_up() {
-    let server = Modern::start();
-    let gate = Gate::new();
-    let held = gate.clone();
-    server.on("x/hold", move |call| {
-        held.wait();
-        call.answer(r#"{"resultType":"complete"}"#);
-    });
-    let mut bridge = connected(&server);
-    bridge.send(client::listen("\"l\"", TOOLS));
-    bridge.incoming(ACKNOWLEDGED);
-    (0..20).for_each(|id| bridge.send(client::request(&id.to_string(), "x/hold", "")));
-    bridge.modern_call_works("\"quick\"");
-    gate.open();
-    (0..20).for_each(|id| _ = bridge.answer_to(&id.to_string()));
-    server.listen_frame(0, Frame::Raw(b": keep-alive\n\n".to_vec()));
-    bridge.close_stdin();
-    server.await_listen_left(0);
+fn xa_33_a_silent_listen_holds_no_call_up() {
+    for legacy in [true, false] {
+        let server = Modern::start();
+        let gate = Gate::new();
+        let held = gate.clone();
+        server.on("x/hold", move |call| {
+            held.wait();
+            call.answer(r#"{"resultType":"complete"}"#);
+        });
+        let mut bridge = Bridge::to(server.endpoint()).spawn();
+        if legacy {
+            bridge.handshake("2025-11-25");
+            server.await_request(|request| request.is_rpc("subscriptions/listen"));
+        } else {
+            bridge.discover();
+            bridge.send(client::listen("\"l\"", TOOLS));
+            bridge.incoming(ACKNOWLEDGED);
+        }
+        for id in 0..20 {
+            let id = id.to_string();
+            bridge.send(match legacy {
+                true => json::request(&id, "x/hold", "{}"),
+                false => client::request(&id, "x/hold", ""),
+            });
+        }
+        match legacy {
+            true => bridge.call_works("\"quick\""),
+            false => bridge.modern_call_works("\"quick\""),
+        }
+        gate.open();
+        (0..20).for_each(|id| _ = bridge.answer_to(&id.to_string()));
+        server.listen_frame(0, Frame::Raw(b": keep-alive\n\n".to_vec()));
+        bridge.close_stdin();
+        server.await_listen_left(0);
+    }
 }

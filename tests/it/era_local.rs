@@ -97,7 +97,7 @@ fn t03_a_modern_request_in_two_writes_with_crlf_and_blank_lines_is_understood() 
 }
 
 #[test]
-fn t04_a_probe_before_anything_else_is_answered_and_the_process_stays_up() {
+fn t04_st_6_a_probe_before_anything_else_is_answered_and_the_process_stays_up() {
     for (kind, url, _alive) in endpoints() {
         let mut bridge = Bridge::to(url).spawn();
         let answer = bridge.discover();
@@ -109,7 +109,7 @@ fn t04_a_probe_before_anything_else_is_answered_and_the_process_stays_up() {
 }
 
 #[test]
-fn t04_a_probe_without_metadata_is_a_wrong_request_not_a_legacy_one() {
+fn t04_st_6_21_a_probe_without_metadata_is_a_wrong_request_not_a_legacy_one() {
     for (kind, url, _alive) in endpoints() {
         let mut bridge = Bridge::to(url).spawn();
         for method in ["server/discover", "subscriptions/listen"] {
@@ -122,7 +122,8 @@ fn t04_a_probe_without_metadata_is_a_wrong_request_not_a_legacy_one() {
 }
 
 #[test]
-fn t04_a_probe_of_a_remote_that_is_down_gets_an_error_of_the_bridge_and_the_process_stays_up() {
+fn t04_st_6_25_a_probe_of_a_remote_that_is_down_gets_an_error_of_the_bridge_and_the_process_stays_up()
+ {
     let server = Modern::start();
     server.listener().stop();
     let mut bridge = Bridge::to(server.endpoint()).arg("--startup-grace=0.3").spawn();
@@ -134,7 +135,7 @@ fn t04_a_probe_of_a_remote_that_is_down_gets_an_error_of_the_bridge_and_the_proc
 }
 
 #[test]
-fn t05_a_probing_copy_that_is_killed_leaves_nothing_behind_for_the_next() {
+fn t05_st_7_a_probing_copy_that_is_killed_leaves_nothing_behind_for_the_next() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let server = Modern::start();
     server.rule(|request, exchange| {
@@ -160,7 +161,7 @@ fn t05_a_probing_copy_that_is_killed_leaves_nothing_behind_for_the_next() {
 }
 
 #[test]
-fn t05_a_probing_copy_killed_in_the_middle_leaves_nothing_behind() {
+fn t05_st_7_a_probing_copy_killed_in_the_middle_leaves_nothing_behind() {
     for (kind, url, _alive) in endpoints() {
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut probe = Bridge::to(&url).home(home.path()).spawn();
@@ -176,7 +177,7 @@ fn t05_a_probing_copy_killed_in_the_middle_leaves_nothing_behind() {
 }
 
 #[test]
-fn t06_initialize_after_an_answered_probe_selects_a_legacy_version() {
+fn t06_st_24_initialize_after_an_answered_probe_selects_a_legacy_version() {
     for (kind, url, _alive) in endpoints() {
         let mut bridge = Bridge::to(url).spawn();
         bridge.discover();
@@ -190,7 +191,7 @@ fn t06_initialize_after_an_answered_probe_selects_a_legacy_version() {
 }
 
 #[test]
-fn t06_initialize_pipelined_behind_a_probe_works_too() {
+fn t06_st_24_initialize_pipelined_behind_a_probe_works_too() {
     for (kind, url, _alive) in endpoints() {
         let mut bridge = Bridge::to(url).spawn();
         bridge.send_raw(format!(
@@ -209,7 +210,7 @@ fn t06_initialize_pipelined_behind_a_probe_works_too() {
 }
 
 #[test]
-fn t07_modern_metadata_without_capabilities_is_a_wrong_request() {
+fn t07_st_22_mh_10_modern_metadata_without_capabilities_is_a_wrong_request() {
     for (kind, url, _alive) in endpoints() {
         let mut bridge = Bridge::to(url).spawn();
         let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
@@ -223,7 +224,7 @@ fn t07_modern_metadata_without_capabilities_is_a_wrong_request() {
 }
 
 #[test]
-fn t08_an_unknown_or_a_legacy_version_in_the_metadata_is_refused_with_both_lists() {
+fn t08_st_23_an_unknown_or_a_legacy_version_in_the_metadata_is_refused_with_both_lists() {
     for (kind, url, _alive) in endpoints() {
         let mut bridge = Bridge::to(url).spawn();
         for version in ["1999-01-01", "2025-11-25"] {
@@ -242,7 +243,7 @@ fn t08_an_unknown_or_a_legacy_version_in_the_metadata_is_refused_with_both_lists
 }
 
 #[test]
-fn t09_a_batch_of_a_legacy_client_of_2025_03_26_is_one_array_also_from_a_modern_remote() {
+fn t09_xa_25_a_batch_of_a_legacy_client_of_2025_03_26_is_one_array_also_from_a_modern_remote() {
     let server = Modern::start();
     let mut bridge = Bridge::to(server.endpoint()).spawn();
     bridge.handshake("2025-03-26");
@@ -339,7 +340,7 @@ fn holds_no_requests(lines: &[Vec<u8>]) {
 }
 
 #[test]
-fn t14_a_modern_client_never_reads_a_request_whatever_a_legacy_remote_asks() {
+fn t14_st_11_a_modern_client_never_reads_a_request_whatever_a_legacy_remote_asks() {
     const QUESTIONS: [&str; 5] =
         ["ping", "roots/list", "sampling/createMessage", "elicitation/create", "x/vendor"];
     for face in BOTH {
@@ -390,7 +391,7 @@ fn t14_a_modern_client_never_reads_a_request_whatever_a_legacy_remote_asks() {
 }
 
 #[test]
-fn t14_a_modern_remote_that_pushes_a_request_does_not_get_it_through_either() {
+fn t14_st_11_mh_42_a_modern_remote_that_pushes_a_request_does_not_get_it_through_either() {
     let server = Modern::start();
     server.on("tools/call", |call| {
         call.sse().event(json::request("1", "elicitation/create", r#"{"message":"?"}"#));

@@ -29,7 +29,7 @@ fn posted(server: &Modern, method: &str) -> Arc<Request> {
 }
 
 #[test]
-fn t50_every_request_carries_the_headers_of_2026_07_28_and_no_session() {
+fn t50_mh_2_8_every_request_carries_the_headers_of_2026_07_28_and_no_session() {
     let server = Modern::start();
     server.rule(|request, exchange| {
         // A session id in a response means nothing and is not to be repeated.
@@ -129,7 +129,7 @@ fn t52_odd_names_are_encoded_and_decode_to_themselves() {
 const ONE_PARAMETER: &str = r#"{"name":"echo","inputSchema":{"type":"object","properties":{"v":{"type":"string","x-mcp-header":"Value"},"flag":{"type":"boolean","x-mcp-header":"Flag"},"n":{"type":"integer","x-mcp-header":"N"}}}}"#;
 
 #[test]
-fn t53_parameter_values_are_encoded() {
+fn t53_mh_7_parameter_values_are_encoded() {
     let server = Modern::start();
     server.tools(&[ONE_PARAMETER]);
     let mut bridge = connected(&server);
@@ -242,7 +242,7 @@ fn t54_tools_with_a_wrong_annotation_are_missing_and_their_neighbours_are_there(
 }
 
 #[test]
-fn t55_an_annotation_deep_in_properties_is_served() {
+fn t55_mh_39_an_annotation_deep_in_properties_is_served() {
     let server = Modern::start();
     server.tools(&[r#"{"name":"echo","inputSchema":{"type":"object","properties":{"a":{"type":"object","properties":{"b":{"type":"string","x-mcp-header":"Deep"}}}}}}"#]);
     let mut bridge = connected(&server);
@@ -257,7 +257,7 @@ fn t55_an_annotation_deep_in_properties_is_served() {
 }
 
 #[test]
-fn t56_a_tool_never_listed_is_looked_up_after_a_mismatch_and_called_once_more() {
+fn t56_mm_4_a_tool_never_listed_is_looked_up_after_a_mismatch_and_called_once_more() {
     let server = Modern::start();
     for legacy in [false, true] {
         let mut bridge = Bridge::to(server.endpoint()).spawn();
@@ -324,7 +324,7 @@ fn t57_a_schema_that_changed_is_learned_anew_and_a_second_mismatch_is_shown() {
 }
 
 #[test]
-fn t58_a_cancelled_request_has_its_stream_closed_and_no_message_posted() {
+fn t58_mh_40_46_mm_1_a_cancelled_request_has_its_stream_closed_and_no_message_posted() {
     for legacy in [false, true] {
         for streaming in [false, true] {
             let server = Modern::start();
@@ -391,7 +391,7 @@ fn breaking(server: &Modern, method: &str, how: fn(&mut Call)) {
 }
 
 #[test]
-fn t59_a_list_whose_stream_breaks_is_asked_for_again_under_a_new_id() {
+fn t59_mm_2_a_list_whose_stream_breaks_is_asked_for_again_under_a_new_id() {
     let ways: [fn(&mut Call); 3] = [
         |call| call.sse().http().reset(),
         |call| call.sse().http().end(),
@@ -422,7 +422,7 @@ fn t59_a_list_whose_stream_breaks_is_asked_for_again_under_a_new_id() {
 }
 
 #[test]
-fn t59_a_call_whose_stream_breaks_is_never_repeated_in_any_way() {
+fn t59_mh_45_mm_2_a_call_whose_stream_breaks_is_never_repeated_in_any_way() {
     let ways: [fn(&mut Call); 4] = [
         |call| call.http().reset(),
         |call| call.sse().http().reset(),
@@ -521,7 +521,7 @@ fn t61_an_unknown_method_is_an_error_of_the_remote_and_the_era_stays() {
 }
 
 #[test]
-fn an_error_under_no_id_reaches_the_client_under_its_own() {
+fn mm_6_an_error_under_no_id_reaches_the_client_under_its_own() {
     let server = Modern::start();
     for (n, body) in [
         r#"{"jsonrpc":"2.0","error":{"code":-32602,"message":"no id","data":{"v":1.0}}}"#,
@@ -557,16 +557,79 @@ fn a_missing_capability_is_the_remotes_own_error() {
 }
 
 #[test]
-fn a_future_version_passes_where_the_remote_lists_it_and_is_refused_with_its_list_where_not() {
+fn mm_5_a_later_version_passes_where_the_remote_lists_it_and_is_refused_with_its_list_where_not() {
+    const LATER: &str = "2099-01-01";
     let server = Modern::start();
     let mut bridge = connected(&server);
-    let request = client::request("1", "tools/list", "").replace(VERSION, "2099-01-01");
+    let request = client::request("1", "tools/list", "").replace(VERSION, LATER);
     let error = bridge.error_of("1", request);
     assert_eq!(error["code"], -32022, "{error}");
-    assert_eq!(error["data"]["requested"], "2099-01-01", "{error}");
+    assert_eq!(error["data"]["requested"], LATER, "{error}");
     assert_eq!(error["data"]["supported"], json!([VERSION]), "{error}");
     bridge.modern_call_works("2");
     bridge.finish();
+
+    // One that speaks nothing else, from the probe on.
+    let server = Modern::start();
+    server.rule(|request, exchange| {
+        let id = request.rpc_id().unwrap_or_default();
+        let is_later = request.header("mcp-protocol-version") == Some(LATER);
+        let result = match request.rpc().as_deref() {
+            _ if !is_later => return false,
+            Some("server/discover") => {
+                r#"{"resultType":"complete","supportedVersions":["2099-01-01","2025-11-25"],"capabilities":{},"ttlMs":0,"cacheScope":"private"}"#
+            }
+            _ => r#"{"resultType":"complete","content":[],"new": 1.0}"#,
+        };
+        exchange.json(json::result(&id, result));
+        true
+    });
+    let mut bridge = Bridge::to(server.endpoint()).spawn();
+    let later = |id: &str, method: &str, members: &str| {
+        client::request(id, method, members).replace(VERSION, LATER)
+    };
+    let found = bridge.result_of("1", later("1", "server/discover", ""));
+    assert_eq!(found["supportedVersions"], json!([LATER, "2025-11-25"]), "{found}");
+    let members = r#""name":"echo","arguments":{}"#;
+    let result = bridge.result_of("2", later("2", "tools/call", members));
+    assert_eq!(result["new"], 1.0, "{result}");
+    assert_eq!(server.heard(), ["server/discover", "tools/call"]);
+    let call = posted(&server, "tools/call");
+    assert_eq!(call.body, later("2", "tools/call", members).as_bytes());
+    bridge.finish();
+}
+
+#[test]
+fn mh_44_45_46_comments_ids_and_a_stream_that_stays_open_change_nothing() {
+    let server = Modern::start();
+    server.on("tools/call", |call| {
+        let answer = json::result(&call.id, r#"{"resultType":"complete","content":[]}"#);
+        call.sse()
+            .http()
+            .chunk(": keep-alive\n\n")
+            .chunk("id: e1\nretry: 1\ndata:\n\n")
+            .chunk(":\n")
+            .chunk(format!("id: e2\ndata: {answer}\n\n"))
+            .chunk(": still here\n\n");
+        // Whoever has the answer closes the stream, in place of reading on for ever.
+        call.await_gone();
+    });
+    for legacy in [false, true] {
+        let mut bridge = Bridge::to(server.endpoint()).spawn();
+        let answer = if legacy {
+            bridge.handshake("2025-11-25");
+            bridge.result_of("1", json::call("1", "m"))
+        } else {
+            bridge.result_of("1", client::call("1", "m"))
+        };
+        assert_eq!(answer["content"], json!([]), "{answer}");
+        server.await_cancelled(1 + usize::from(legacy));
+        bridge.finish();
+    }
+    assert_eq!(server.count(|request| request.is_rpc("tools/call")), 2);
+    assert_eq!(server.count(|request| request.method == "GET"), 0, "nothing is resumed");
+    assert_eq!(server.count(|request| request.header("last-event-id").is_some()), 0);
+    server.is_content();
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl World {
 }
 
 #[test]
-fn t58_over_http_2_a_cancelled_call_is_a_reset_stream_on_a_living_connection() {
+fn t58_mh_46_over_http_2_a_cancelled_call_is_a_reset_stream_on_a_living_connection() {
     for legacy in [false, true] {
         let world = World::new();
         world.server.on("tools/call", |call| {

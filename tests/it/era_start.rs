@@ -64,7 +64,7 @@ fn many_requests_before_the_era_is_known_are_each_executed_once() {
 }
 
 #[test]
-fn both_eras_at_once_on_one_pipe_are_served_each_in_its_own_words() {
+fn st_20_24_both_eras_at_once_on_one_pipe_are_served_each_in_its_own_words() {
     for (kind, server) in remotes() {
         let mut bridge = Bridge::to(server.endpoint()).spawn();
         let mut text = json::initialize("\"hello\"", "2025-11-25") + "\n";
@@ -156,7 +156,7 @@ fn a_modern_client_that_started_before_its_remote_works_once_that_is_there() {
 }
 
 #[test]
-fn a_remote_known_to_be_modern_that_is_away_is_remembered_for_a_legacy_client() {
+fn xa_6_a_remote_known_to_be_modern_that_is_away_is_remembered_for_a_legacy_client() {
     let home = tempfile::tempdir().expect("a temporary directory");
     let server = Modern::start();
     let mut bridge = soon(&server).home(home.path()).spawn();

@@ -194,7 +194,7 @@ fn ping_is_answered_before_initialize_and_anything_else_refused() {
 }
 
 #[test]
-fn a_response_that_answers_nothing_is_dropped() {
+fn st_13_a_response_that_answers_nothing_is_dropped() {
     let (server, mut bridge) = connected("2025-06-18");
     for id in ["1", "\"hello\"", "null"] {
         bridge.send(json::result(id, "{}"));

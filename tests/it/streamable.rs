@@ -230,7 +230,7 @@ fn the_get_stream_resumes_with_its_own_last_id_and_keeps_its_retry_time() {
 }
 
 #[test]
-fn t39_ids_of_both_directions_do_not_mix() {
+fn t39_st_10_ids_of_both_directions_do_not_mix() {
     let server = Server::start(Face::Http);
     let gate = Gate::new();
     let held = gate.clone();

@@ -1,6 +1,8 @@
 //! A local client that speaks 2026-07-28: no handshake, no session, and a remote of which it has
 //! to be found out whether it is modern too (26:ver, spec digest 4.7).
 
+use std::borrow::Cow;
+
 use super::{Action, Link, Own, Purpose, Request, Stage, State, Transport};
 use crate::{
     bridge::pending::Key,
@@ -10,7 +12,7 @@ use crate::{
         meta,
     },
     error::Kind,
-    message::{Message, member, object::Object},
+    message::{Message, member, object::Object, unquote},
     protocol::Method,
     remote::{event::End, refusal},
 };
@@ -76,7 +78,11 @@ impl State {
             return false;
         }
         let is_discover = request.message.method() == DISCOVER;
-        let verdict = if is_discover { of_discover(outcome) } else { of_request(outcome) };
+        let verdict = if is_discover {
+            of_discover(outcome, &version_of(&request.message))
+        } else {
+            of_request(outcome)
+        };
         match verdict {
             Verdict::Modern if is_trial => {
                 self.link = Link::Ready;
@@ -127,7 +133,11 @@ impl State {
             return;
         };
         let asked_for_tools = request.message.method() == DISCOVER;
-        let verdict = if asked_for_tools { of_request(outcome) } else { of_discover(outcome) };
+        let verdict = if asked_for_tools {
+            of_request(outcome)
+        } else {
+            of_discover(outcome, &version_of(&request.message))
+        };
         let is_legacy = match (verdict, outcome) {
             (Verdict::Legacy(_), _) => true,
             (Verdict::Unknown, Outcome::Answer(_)) => asked_for_tools,
@@ -202,6 +212,12 @@ impl State {
     pub(super) fn request_of(purpose: Option<&Purpose>) -> Option<Key> {
         purpose.and_then(Purpose::request)
     }
+}
+
+/// The protocol version that a request of a modern client is in.
+fn version_of(message: &Message) -> Cow<'_, str> {
+    let version = message.param("_meta").and_then(|all| member(all, meta::PROTOCOL_VERSION));
+    version.map(unquote).unwrap_or_default()
 }
 
 /// Whether the refusal of a request may come from a server of either era: its parameters are wrong.

@@ -3,19 +3,17 @@
 
 use bytes::Bytes;
 use memchr::memmem;
-use serde_json::json;
 
 use crate::{
-    era::meta,
+    era::{meta, version},
     error::{Error, Kind},
     message::{self, Message, is_request_id, members, unquote},
-    protocol::MODERN_VERSIONS,
 };
 
 /// What a message turns out to be.
 #[derive(Debug)]
 pub enum Said {
-    /// One of 2026-07-28, with all the metadata that it must have.
+    /// One of 2026-07-28 or later, with all the metadata that it must have.
     Modern(Message),
     /// One of an earlier revision.
     Legacy(Message),
@@ -51,8 +49,9 @@ pub fn classify(message: Message) -> Said {
     let Some(version) = version else {
         return missing(id, &message, meta::PROTOCOL_VERSION);
     };
-    if !MODERN_VERSIONS.contains(&version.as_ref()) {
-        return Said::Refused(unsupported(id, &version));
+    // Of a later version, the remote says itself whether it serves it.
+    if !version::is_ours(&version) && !version::is_later(&version) {
+        return Said::Refused(version::unsupported(id, &version));
     }
     if !capabilities.is_some_and(|capabilities| capabilities.starts_with('{')) {
         return missing(id, &message, meta::CLIENT_CAPABILITIES);
@@ -79,22 +78,10 @@ fn missing(id: &str, message: &Message, name: &str) -> Said {
     Said::Refused(error.response(Some(id)))
 }
 
-/// ST-23: the shape that the specification gives this error, so that a client can choose.
-fn unsupported(id: &str, version: &str) -> Bytes {
-    let error = json!({
-        "code": -32022,
-        "message": format!(
-            "protocol version {version} is not served per request; {} is, and earlier ones by \
-             `initialize`",
-            MODERN_VERSIONS.join(", "),
-        ),
-        "data": { "supported": MODERN_VERSIONS, "requested": version },
-    });
-    format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#).into()
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::message::member;
 
@@ -125,6 +112,9 @@ mod tests {
             (with(r#"{"arguments":{"io.modelcontextprotocol/protocolVersion":"x"}}"#), "legacy"),
             (version("1999-01-01"), "-32022"),
             (version("2025-11-25"), "-32022"),
+            (version("2099-01-01"), "modern"),
+            (version("2099-01-01").replace("clientCapabilities", "x"), "-32602"),
+            (version("DRAFT-2099"), "-32022"),
             (with(&FULL.replace("clientCapabilities", "x")), "-32602"),
             (r#"{"id":1,"method":"server/discover"}"#.to_owned(), "-32602"),
             (r#"{"id":1,"method":"subscriptions/listen","params":{}}"#.to_owned(), "-32602"),
@@ -146,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unsupported_version_is_told_with_those_that_are_supported() {
+    fn st_23_an_unsupported_version_is_told_with_those_that_are_supported() {
         let text = r#"{"id":"a","method":"tools/list","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"1999-01-01"}}}"#;
         let Said::Refused(answer) = classify(Message::parse(text.into()).expect("a message"))
         else {

@@ -93,7 +93,7 @@ fn modern(id: &str, method: &str) -> String {
 }
 
 #[test]
-fn inv_6_each_side_goes_its_own_way() {
+fn st_20_inv_6_each_side_goes_its_own_way() {
     let mut bench = Bench::new(Protocol::Auto);
     bench.say(&modern("1", "server/discover"));
     bench.say(INITIALIZE);
@@ -114,7 +114,7 @@ fn inv_6_each_side_goes_its_own_way() {
 }
 
 #[test]
-fn a_cancellation_goes_where_its_request_went() {
+fn mm_1_a_cancellation_goes_where_its_request_went() {
     let mut bench = Bench::new(Protocol::Modern);
     bench.say(&modern("1", "tools/call"));
     let call = bench.post("tools/call");
@@ -125,6 +125,122 @@ fn a_cancellation_goes_where_its_request_went() {
         bench.rest
     );
     assert!(bench.posts.is_empty(), "MH-9: nothing is posted");
+    assert!(bench.written.is_empty(), "and nothing is answered");
+}
+
+#[test]
+fn mm_4_headers_are_mirrored_and_repaired_for_a_modern_client() {
+    let tool = |name: &str, kind: &str| {
+        format!(
+            r#"{{"name":"{name}","inputSchema":{{"type":"object","properties":{{"r":{{"type":"{kind}","x-mcp-header":"Region"}}}}}}}}"#
+        )
+    };
+    let listed = |tools: &str| format!(r#"{{"resultType":"complete","tools":[{tools}]}}"#);
+    let call = |id: &str, name: &str| {
+        modern(id, "tools/call").replace(
+            r#""params":{"#,
+            &format!(r#""params":{{"name":"{name}","arguments":{{"r":"eu"}},"#),
+        )
+    };
+    let mirrored = |post: &Post| match &post.route {
+        Route::Modern(mirrored) => mirrored.params.clone(),
+        other => panic!("{other:?}"),
+    };
+    let with = vec![("Region".to_owned(), "eu".to_owned())];
+    let both = format!("{},{}", tool("good", "string"), tool("bad", "number"));
+
+    // MH-37: of a tool that was never listed nothing is known, and the remote says so.
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&call("1", "good"));
+    let first = bench.post("tools/call");
+    assert_eq!(mirrored(&first), []);
+    let refusal = Refusal {
+        status: 400,
+        body: r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32020,"message":"m"}}"#.into(),
+        ..Refusal::default()
+    };
+    let end = End::Status(Box::new(refusal));
+    bench.input(Input::Remote(Event::Ended { exchange: first.exchange, end }));
+    let list = bench.post("tools/list");
+    bench.answer(&list, &listed(&both));
+    let again = bench.post("tools/call");
+    assert_eq!(mirrored(&again), with);
+    bench.answer(&again, r#"{"resultType":"complete"}"#);
+    assert_eq!(bench.written.len(), 1, "the client sees its answer alone: {:?}", bench.written);
+    assert_eq!(member(&bench.written[0], "id"), Some("1"));
+
+    // MH-31: what the client lists has no tool that cannot be called.
+    let mut bench = Bench::new(Protocol::Modern);
+    bench.say(&modern("1", "tools/list"));
+    let list = bench.post("tools/list");
+    bench.answer(&list, &listed(&both));
+    assert_eq!(member(&bench.written[0], "result"), Some(&*listed(&tool("good", "string"))));
+    bench.say(&call("2", "good"));
+    let post = bench.post("tools/call");
+    assert_eq!(mirrored(&post), with);
+    bench.say(&call("3", "bad"));
+    assert!(bench.posts.is_empty());
+    let error = member(&bench.written[1], "error").expect("an error");
+    assert_eq!(member(error, "code"), Some("-32602"));
+}
+
+#[test]
+fn mm_5_a_later_version_is_the_remotes_to_judge() {
+    let later = |id: &str, method: &str| modern(id, method).replace("2026-07-28", "2099-01-01");
+    let mut bench = Bench::new(Protocol::Auto);
+    bench.say(&later("1", "tools/list"));
+    let list = bench.post("tools/list");
+    assert_eq!(list.body, later("1", "tools/list"), "byte for byte");
+    let Route::Modern(mirrored) = &list.route else { panic!("{:?}", list.route) };
+    assert_eq!(mirrored.version, "2099-01-01", "MH-3");
+    // A legacy one knows nothing of it, and the bridge says what it serves in its place.
+    bench.refuse(&list, 400);
+    assert!(bench.posts.is_empty(), "{:?}", bench.posts);
+    let error = member(&bench.written[0], "error").expect("an error");
+    assert_eq!(member(error, "code"), Some("-32022"));
+    assert_eq!(
+        member(error, "data"),
+        Some(r#"{"requested":"2099-01-01","supported":["2026-07-28"]}"#)
+    );
+    bench.say(&modern("2", "tools/list"));
+    bench.post("initialize");
+}
+
+#[test]
+fn st_24_a_late_initialize_is_served_and_each_message_goes_by_its_own_era() {
+    let mut bench = Bench::new(Protocol::Auto);
+    bench.say(&modern("1", "server/discover"));
+    let discover = bench.post("server/discover");
+    bench.answer(&discover, r#"{"resultType":"complete","supportedVersions":["2026-07-28"]}"#);
+    bench.say(INITIALIZE);
+    let initialize = bench.post("initialize");
+    let id = Message::parse(initialize.body.clone()).expect("a message");
+    let id = id.id().expect("a request");
+    let welcome = r#"{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"s","version":"1"}}"#;
+    let bytes = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{welcome}}}"#).into();
+    let session = Some("s1".into());
+    bench.input(Input::Remote(Event::Answer { exchange: initialize.exchange, bytes, session }));
+    bench.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    let confirmed = bench.post("notifications/initialized");
+    let end = End::Accepted(202);
+    bench.input(Input::Remote(Event::Ended { exchange: confirmed.exchange, end }));
+    for is_modern in [true, false, true] {
+        let legacy = r#"{"jsonrpc":"2.0","id":7,"method":"tools/list"}"#.to_owned();
+        bench.say(&if is_modern { modern("7", "tools/list") } else { legacy });
+        let list = bench.post("tools/list");
+        assert_eq!(matches!(list.route, Route::Modern(_)), is_modern);
+        bench.answer(&list, r#"{"resultType":"complete","tools":[]}"#);
+    }
+    // A question of the remote's is for the legacy client, whoever spoke last.
+    bench.written.clear();
+    bench.say(r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"t"}}"#);
+    bench.say(&modern("9", "tools/call"));
+    let (legacy, modern) = (bench.post("tools/call"), bench.post("tools/call"));
+    for exchange in [legacy.exchange, modern.exchange] {
+        let bytes = r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#.into();
+        bench.input(Input::Remote(Event::Message { exchange, bytes }));
+    }
+    assert_eq!(bench.written, [r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#]);
 }
 
 #[test]

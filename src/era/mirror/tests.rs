@@ -106,7 +106,7 @@ fn learnt(schema: &str) -> Tools {
 }
 
 #[test]
-fn t53_mh_34_values_stand_at_the_exact_path() {
+fn t53_mh_34_39_values_stand_at_the_exact_path() {
     let tools = learnt(
         r#"{"properties":{"s":{"type":"string","x-mcp-header":"S"},
             "n":{"type":"integer","x-mcp-header":"N"},

@@ -15,7 +15,7 @@ use super::{
     tasks::Task,
 };
 use crate::{
-    era::meta,
+    era::{meta, version},
     error::{Error, Kind},
     message::{Message, same_id, unquote},
     protocol::MODERN_VERSIONS,
@@ -121,13 +121,20 @@ impl Call {
 
 impl ToLegacy {
     pub(super) fn on_request(&mut self, message: &Message) {
+        let params = Params::of(message);
+        // Of the versions after ours a legacy remote knows nothing (MM-5, XB-14).
+        if let Some(version) = params.meta(meta::PROTOCOL_VERSION).map(unquote)
+            && let Some(id) = message.id()
+            && !version::is_ours(&version)
+        {
+            return self.tell(version::unsupported(id, &version));
+        }
         let method = Method::of(&message.method());
         if method == Method::Removed {
             let name = message.method();
             let text = format!("{} has no `{name}`", MODERN_VERSIONS[0]);
             return self.refuse(message, &Error::new(Kind::MethodNotFound, text));
         }
-        let params = Params::of(message);
         let level = match params.meta(meta::LOG_LEVEL).map(Level::of) {
             None => None,
             Some(Some(level)) => Some(level),

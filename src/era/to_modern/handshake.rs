@@ -85,8 +85,8 @@ impl ToModern {
 
     pub(super) fn on_discovered(&mut self, reply: Reply) {
         let verdict = match &reply {
-            Reply::Answer(answer) => of_discover(Outcome::Answer(answer)),
-            Reply::End(end) => of_discover(Outcome::End(end)),
+            Reply::Answer(answer) => of_discover(Outcome::Answer(answer), MODERN_VERSIONS[0]),
+            Reply::End(end) => of_discover(Outcome::End(end), MODERN_VERSIONS[0]),
         };
         match (verdict, reply) {
             (Verdict::Modern, Reply::Answer(answer)) => {

@@ -14,7 +14,7 @@ fn auto(settings: &mut Settings) {
     settings.protocol = Protocol::Auto;
 }
 
-fn modern_request(id: &str, method: &str) -> String {
+pub(super) fn modern_request(id: &str, method: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"name":"t","_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{"roots":{{}}}},"v":1}}}}}}"#
     )
@@ -28,7 +28,7 @@ fn remembered(bench: &Bench) -> Option<Known> {
 }
 
 /// A machine for a modern client.
-fn sessionless() -> Bench {
+pub(super) fn sessionless() -> Bench {
     Bench::of(State::sessionless, auto)
 }
 
@@ -79,6 +79,10 @@ fn mh_54_otherwise_it_does_so_once_nothing_else_is_left() {
         bench.end(post.exchange, end);
         assert_eq!(bench.methods().len(), usize::from(tries_modern));
     }
+}
+
+#[test]
+fn mh_55_when_every_way_fails_the_answer_tells_of_all() {
     let mut bench = Bench::with(auto);
     bench.say(INITIALIZE);
     let post = bench.post("initialize");
@@ -89,7 +93,7 @@ fn mh_54_otherwise_it_does_so_once_nothing_else_is_left() {
     bench.end(post.exchange, End::NotModern("it is not".to_owned()));
     let text = bench.wrote();
     for part in ["Streamable HTTP: HTTP 404", "HTTP+SSE: HTTP 405", "2026-07-28: it is not"] {
-        assert!(text.contains(part), "MH-55: {text}");
+        assert!(text.contains(part), "{text}");
     }
 }
 
@@ -180,9 +184,59 @@ fn inv_7_nobody_is_asked_where_it_would_bring_nothing_or_is_known() {
     ] {
         assert_eq!(bench.methods().len(), usize::from(asked));
     }
-    let known = Known { transport: Transport::StreamableHttp, at: 1000 };
-    assert!(known.is_legacy(Now { wall: DAY, ..Now::default() }));
-    assert!(!known.is_legacy(Now { wall: DAY + 1001, ..Now::default() }), "MH-52");
+}
+
+#[test]
+fn mh_52_only_that_a_remote_is_legacy_is_forgotten_after_a_day() {
+    let known = |transport| Known { transport, at: 1000 };
+    for (transport, after, is_legacy) in [
+        (Transport::StreamableHttp, DAY, true),
+        (Transport::StreamableHttp, DAY + 1001, false),
+        (Transport::HttpSse, DAY, true),
+        (Transport::HttpSse, DAY + 1001, false),
+        (Transport::Modern, 1000, false),
+    ] {
+        let now = Now { wall: after, ..Now::default() };
+        assert_eq!(known(transport).is_legacy(now), is_legacy, "{transport:?} {after}");
+    }
+    // That it is modern is believed however old it is, by a client of either era.
+    let modern = |settings: &mut Settings| {
+        auto(settings);
+        settings.known = Some(Known { transport: Transport::Modern, at: 0 });
+    };
+    let mut bench = Bench::with(modern);
+    bench.pass(30 * DAY);
+    bench.say(INITIALIZE);
+    assert_eq!(bench.post("initialize").to.as_deref(), Some("modern"));
+    let mut bench = Bench::of(State::sessionless, modern);
+    bench.say(&modern_request("1", "tools/list"));
+    bench.say(&modern_request("2", "tools/list"));
+    assert_eq!(bench.methods().len(), 2, "neither is a probe");
+}
+
+#[test]
+fn mh_51_what_was_found_out_is_remembered_once_for_either_era() {
+    let found = |bench: &Bench| {
+        let is_it = |action: &Action| matches!(action, Action::RememberTransport(_));
+        (bench.count(is_it), remembered(bench).map(|known| known.transport))
+    };
+    let mut bench = sessionless();
+    for id in ["1", "2"] {
+        bench.say(&modern_request(id, "tools/list"));
+        let post = bench.post("tools/list");
+        bench.answer(&post, r#"{"resultType":"complete","tools":[]}"#);
+    }
+    assert_eq!(found(&bench), (1, Some(Transport::Modern)));
+    // Where it stops to fit, it is found out anew.
+    let mut bench = Bench::with(|settings| {
+        auto(settings);
+        settings.known = Some(Known { transport: Transport::Modern, at: 0 });
+    });
+    bench.say(INITIALIZE);
+    let post = bench.post("initialize");
+    bench.end(post.exchange, End::NotModern("HTTP 400".to_owned()));
+    bench.welcome("s1");
+    assert_eq!(found(&bench), (1, Some(Transport::StreamableHttp)));
 }
 
 #[test]

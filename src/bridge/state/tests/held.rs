@@ -5,7 +5,7 @@ use super::*;
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/roots/list_changed"}"#;
 
 #[test]
-fn before_initialize_only_ping_is_answered() {
+fn st_6_21_before_initialize_only_ping_is_answered() {
     let mut bench = Bench::new();
     bench.say(&request("1", "ping"));
     assert_eq!(bench.wrote(), result("1", "{}"));

@@ -11,7 +11,7 @@ fn running(bench: &mut Bench, id: &str) -> Sent {
 }
 
 #[test]
-fn requests_of_the_remote_pass_as_they_are_and_so_do_their_answers() {
+fn st_10_requests_of_the_remote_pass_as_they_are_and_so_do_their_answers() {
     let mut bench = Bench::ready();
     let stream = running(&mut bench, "1").exchange;
     for id in ["1", "\"1\"", "0", "1.0e2", "123456789012345678901234567890"] {
@@ -24,7 +24,7 @@ fn requests_of_the_remote_pass_as_they_are_and_so_do_their_answers() {
 }
 
 #[test]
-fn an_answer_to_nothing_and_a_second_answer_go_nowhere() {
+fn st_13_an_answer_to_nothing_and_a_second_answer_go_nowhere() {
     let mut bench = Bench::ready();
     let stream = running(&mut bench, "1").exchange;
     bench.message(stream, &request("5", "ping"));

@@ -159,6 +159,23 @@ fn xb_23_tools_lose_execution_and_keep_every_other_byte() {
 }
 
 #[test]
+fn xb_26_cursors_pass_as_they_are_both_ways() {
+    for method in ["tools/list", "prompts/list", "resources/list", "resources/templates/list"] {
+        for cursor in [r#""""#, r#""a\u0062\/c ""#, r#""9007199254740993""#] {
+            let mut dialogue = Dialogue::open("{}", ACME);
+            dialogue.name("M", method);
+            dialogue.name("C", cursor);
+            dialogue.play(
+                r#"client> {$J,"id":1,"method":"$M","params":{"cursor":$C,"_meta":{$V,$CAN:{}}}}
+                core< {$J,"id":"$n","method":"$M","params":{"cursor":$C}}
+                core> {$J,"id":"$n","result":{"nextCursor":$C}}
+                client< {$J,"id":1,"result":{"nextCursor":$C,"resultType":"complete","ttlMs":0,"cacheScope":"private",$ACME}}"#,
+            );
+        }
+    }
+}
+
+#[test]
 fn t100_xb_27_errors_mean_the_same_in_both_eras() {
     for (legacy, modern) in [
         (

@@ -1,6 +1,6 @@
 //! With the real state machine behind it, down to what the transports are asked for.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::super::{ToLegacy, Turn, transcript::ACME};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     },
     config::{Protocol, Strategy, ToolFilter},
     message::{Message, member},
-    remote::event::{End, Event, Post, Refusal},
+    remote::event::{End, Event, Get, Post, Refusal, StreamEnd},
     time::Now,
 };
 
@@ -19,6 +19,7 @@ struct Chain {
     state: State,
     now: Now,
     posts: VecDeque<Post>,
+    gets: VecDeque<Get>,
     told: VecDeque<String>,
     deleted: Vec<Arc<str>>,
 }
@@ -44,6 +45,7 @@ impl Chain {
             state: State::new(settings, now),
             now,
             posts: VecDeque::new(),
+            gets: VecDeque::new(),
             told: VecDeque::new(),
             deleted: Vec::new(),
         }
@@ -79,6 +81,7 @@ impl Chain {
                     self.take(turns);
                 }
                 Action::Post(post) => self.posts.push_back(post),
+                Action::Get(get) => self.gets.push_back(get),
                 Action::Delete { session, .. } => self.deleted.push(session),
                 _ => {}
             }
@@ -189,6 +192,46 @@ fn t95_a_client_that_does_not_come_back_has_its_call_cancelled() {
 }
 
 #[test]
+fn xb_51_a_stream_that_breaks_while_its_call_is_held_is_read_on() {
+    for broken in [None, Some("connection reset".to_owned())] {
+        let (mut chain, exchange) = in_a_call();
+        chain.gets.clear();
+        let ask =
+            r#"{"jsonrpc":"2.0","id":1,"method":"elicitation/create","params":{"message":"?"}}"#;
+        chain.remote(Event::Opened { exchange, session: None });
+        chain.remote(Event::Message { exchange, bytes: ask.into() });
+        chain.wait(30);
+        let asked = chain.told();
+        let result = member(&asked, "result").expect("a result");
+        let state = member(result, "requestState").expect("a state").to_owned();
+        let end = StreamEnd {
+            broken,
+            last_event_id: Some("e7".into()),
+            retry: Some(Duration::from_millis(500)),
+            events: true,
+            messages: true,
+            ..StreamEnd::default()
+        };
+        chain.remote(Event::Ended { exchange, end: End::Stream(end) });
+        assert!(chain.told.is_empty(), "the client has its answer");
+        chain.wait(600);
+        let get = chain.gets.pop_front().expect("the stream is read on");
+        assert_eq!(get.last_event_id.as_deref(), Some("e7"));
+        assert!(chain.posts.is_empty(), "the tool is not started again");
+        let answer = r#"{"jsonrpc":"2.0","id":"composio-bridge-0000-b1","result":{"content":[]}}"#;
+        chain.remote(Event::Opened { exchange: get.exchange, session: None });
+        chain.remote(Event::Message { exchange: get.exchange, bytes: answer.into() });
+        chain.local(&request(
+            2,
+            "tools/call",
+            &format!(r#""name":"a","requestState":{state},"#),
+            CAN,
+        ));
+        assert!(chain.told().starts_with(r#"{"jsonrpc":"2.0","id":2,"result":{"content":[],"#));
+    }
+}
+
+#[test]
 fn xb_3_the_session_that_only_discovery_opened_is_deleted() {
     let mut chain = Chain::new();
     chain.local(&request(1, "server/discover", "", "{}"));
@@ -216,7 +259,7 @@ fn xb_6_a_lost_session_is_opened_anew_without_the_client() {
 }
 
 #[test]
-fn xb_15_a_remote_that_is_not_there_is_an_answer_all_the_same() {
+fn st_25_xb_15_a_remote_that_is_not_there_is_an_answer_all_the_same() {
     let mut chain = Chain::new();
     chain.local(&request(1, "server/discover", "", "{}"));
     let (exchange, _) = chain.sent("initialize");

@@ -13,7 +13,7 @@ fn capabilities(version: &str, legacy: &str, can_listen: bool) -> String {
 }
 
 #[test]
-fn t90_xb_10_xb_13_discovery_is_answered_from_the_handshake() {
+fn t90_xb_10_xb_11_xb_13_discovery_is_answered_from_the_handshake() {
     play(
         r#"
         client> {$J,"id":"d","method":"server/discover","params":{"_meta":{$V,$CAN:{}}}}
@@ -40,6 +40,32 @@ fn xb_10_what_the_capabilities_become() {
         ("2025-03-26", r#"{"prompts":{}}"#, r#"{"prompts":{}}"#),
     ] {
         assert_eq!(capabilities(version, legacy, true), expected, "{version} {legacy}");
+    }
+}
+
+#[test]
+fn xb_25_the_tasks_extension_is_neither_offered_nor_served() {
+    let tasks = r#"{"tasks":{"list":{}},"extensions":{"io.modelcontextprotocol/tasks":{}}}"#;
+    assert_eq!(capabilities("2025-11-25", tasks, true), "{}");
+    for method in ["tasks/get", "tasks/update", "tasks/cancel"] {
+        let mut dialogue = Dialogue::open("{}", ACME);
+        dialogue.name("M", method);
+        dialogue.play(
+            r#"client> {$J,"id":1,"method":"$M","params":{"taskId":"t","_meta":{$V,$CAN:{"extensions":{"io.modelcontextprotocol/tasks":{}}}}}}
+            client< {$J,"id":1,"error":{"code":-32601,"message":"2026-07-28 has no `$M`","data":{"origin":"bridge","reason":"method-not-found"}}}"#,
+        );
+    }
+}
+
+#[test]
+fn xb_14_mm_5_a_later_version_is_refused_before_anything_is_opened() {
+    for method in ["server/discover", "tools/call", "ping"] {
+        let mut dialogue = Dialogue::new();
+        dialogue.name("M", method);
+        dialogue.play(
+            r#"client> {$J,"id":"a","method":"$M","params":{"_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01",$CAN:{}}}}
+            client< {$J,"id":"a","error":{"code":-32022,"data":{"requested":"2099-01-01","supported":["2026-07-28"]},"message":"$why"}}"#,
+        );
     }
 }
 

@@ -125,6 +125,19 @@ fn xb_49_a_result_that_comes_while_the_call_is_held_is_for_the_retry() {
 }
 
 #[test]
+fn xb_53_the_error_of_a_server_that_waited_no_longer_is_what_the_retry_gets() {
+    held().play(
+        r#"
+        core> {$J,"id":"$call","error":{"code":-32001,"message":"Request timed out","data":{"timeout": 1.0}}}
+        client> {$J,"id":2,"method":"tools/call","params":{"name":"a","arguments":{"x":1,"y":[2]},"inputResponses":{"$key":{"action":"accept"}},"requestState":"$state","_meta":{$V,$CAN:$CAP}}}
+        # nobody answers its question any more
+        core< {$J,"id":"s1","result":{"action":"cancel"}}
+        client< {$J,"id":2,"error":{"code":-32001,"message":"Request timed out","data":{"timeout": 1.0}}}
+        "#,
+    );
+}
+
+#[test]
 fn xb_49_what_the_server_takes_back_is_not_asked() {
     in_a_call().play(
         r#"

@@ -3,7 +3,7 @@
 use super::super::transcript::{ACME, Dialogue};
 
 #[test]
-fn t101_xb_60_xb_61_a_request_gets_the_messages_it_asked_for_while_it_runs() {
+fn t101_xb_60_xb_61_xb_62_a_request_gets_the_messages_it_asked_for_while_it_runs() {
     Dialogue::open("{}", ACME).play(
         r#"
         client> {$J,"id":1,"method":"vendor/x","params":{"_meta":{$V,$CAN:{},$LEVEL:"error"}}}

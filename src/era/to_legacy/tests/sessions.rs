@@ -151,6 +151,19 @@ fn xb_4_only_what_can_be_carried_is_declared() {
     }
 }
 
+/// A loss: what the server keeps for a session is seen by all that a client does in one process.
+#[test]
+fn xb_5_conversations_of_one_process_share_its_session() {
+    Dialogue::open("{}", ACME).play(
+        r#"
+        client> {$J,"id":1,"method":"tools/call","params":{"name":"login","_meta":{$V,$CAN:{},$INFO:{"name":"first","version":"1"},"x/conversation":1}}}
+        core< {$J,"id":"$a","method":"tools/call","params":{"name":"login","_meta":{"x/conversation":1}}}
+        client> {$J,"id":2,"method":"tools/list","params":{"_meta":{$V,$CAN:{},$INFO:{"name":"second","version":"2"},"x/conversation":2}}}
+        core< {$J,"id":"$b","method":"tools/list","params":{"_meta":{"x/conversation":2}}}
+        "#,
+    );
+}
+
 #[test]
 fn what_did_not_reach_a_remote_that_turns_out_modern_is_given_back() {
     let mut dialogue = Dialogue::new();

@@ -93,6 +93,29 @@ fn xa_13_and_60_a_legacy_task_is_not_asked_for() {
 }
 
 #[test]
+fn xa_14_prompts_and_resources_go_there_and_may_need_input() {
+    for (method, params) in [
+        ("prompts/get", r#""name":"p","arguments":{ "a":"1" }"#),
+        ("resources/read", r#""uri":"a:""#),
+    ] {
+        let mut bench = Bench::able();
+        let request = |id: &str, meta: &str, more: &str| {
+            format!(
+                r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{{meta}{params}{more}}}}}"#
+            )
+        };
+        let said = bench.client(&request("1", "", ""));
+        assert_eq!(said, [format!("remote< 3 {}", request("1", r#""_meta":{$META},"#, ""))]);
+        let said = bench.remote(r#"3 {"jsonrpc":"2.0","id":1,"result":{"resultType":"input_required","inputRequests":{"k":{"method":"roots/list"}},"requestState":"s"}}"#);
+        assert_eq!(said, [r#"client< 3 ~{"jsonrpc":"2.0","id":"own-2","method":"roots/list"}"#]);
+        let said = bench.client(r#"{"jsonrpc":"2.0","id":"own-2","result":{"roots":[]}}"#);
+        let retry = r#""inputResponses":{"k":{"roots":[]}},"requestState":"s""#;
+        assert!(said[1].starts_with("remote< ") && said[1].contains(params), "{said:?}");
+        assert!(said[1].contains(retry), "{said:?}");
+    }
+}
+
+#[test]
 fn xa_15_completion_where_the_server_offers_it() {
     let complete = r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{},"context":{}}}"#;
     assert!(not_found(&Bench::open("2025-11-25", "{}", "{}").client(complete)));

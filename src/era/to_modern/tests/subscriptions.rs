@@ -74,6 +74,29 @@ fn xa_31_and_32_what_is_told_loses_its_subscription() {
 }
 
 #[test]
+fn xa_16_subscribing_and_unsubscribing_are_answered_with_an_empty_object() {
+    let mut bench = Bench::able();
+    bench.client("get");
+    let said = subscribe(&mut bench, 1, "a:");
+    assert!(said[0].starts_with("remote< own2 "), "{said:?}");
+    assert!(said[0].contains(r#""method":"subscriptions/listen""#), "{said:?}");
+    assert_eq!(said.len(), 1, "not before it is acknowledged: {said:?}");
+    assert_eq!(
+        acknowledge(&mut bench, "own2", r#""a:""#),
+        [r#"client< 4 {"jsonrpc":"2.0","id":1,"result":{}}"#]
+    );
+    let said = bench.client(
+        r#"{"jsonrpc":"2.0","id":2,"method":"resources/unsubscribe","params":{"uri":"a:"}}"#,
+    );
+    assert_eq!(said, [r#"client< 5 {"jsonrpc":"2.0","id":2,"result":{}}"#, "remote< own2 abort"]);
+    // One that was never subscribed to is no error either.
+    let said = bench.client(
+        r#"{"jsonrpc":"2.0","id":3,"method":"resources/unsubscribe","params":{"uri":"b:"}}"#,
+    );
+    assert_eq!(said, [r#"client< 6 {"jsonrpc":"2.0","id":3,"result":{}}"#]);
+}
+
+#[test]
 fn xa_34_without_the_capability_nothing_can_be_subscribed_to() {
     let mut bench = Bench::open("2025-11-25", "{}", r#"{"resources":{"listChanged":true}}"#);
     assert!(subscribe(&mut bench, 1, "file:///a")[0].contains(r#""code":-32601"#));

@@ -103,18 +103,62 @@ fn answers_and_notifications_pass_byte_for_byte() {
     ] {
         assert_eq!(words(&bench.message(1, text)), [format!("1 {text}")]);
     }
-    let end = End::Stream(StreamEnd {
-        last_event_id: Some("e".into()),
-        retry: Some(Duration::from_secs(1)),
-        ..StreamEnd::default()
-    });
-    let steps = bench.ended(1, end);
-    let [Step::Up(Event::Ended { exchange: 1, end: End::Stream(end) })] = &steps[..] else {
-        panic!("{steps:?}");
-    };
-    assert_eq!((&end.last_event_id, end.retry), (&None, None), "MH-45");
+    bench.ended(1, End::Stream(StreamEnd::default()));
     assert!(bench.is_clean());
     assert!(bench.message(1, r#"{"id":5,"result":{}}"#).is_empty(), "it is over");
+}
+
+#[test]
+fn mh_45_of_the_end_of_a_stream_nothing_is_kept_to_go_on_from() {
+    for broken in [None, Some("reset".to_owned())] {
+        let mut bench = Bench::new();
+        bench.send(1, &request("5", "tools/call", r#""name":"t""#));
+        let steps = bench.ended(
+            1,
+            End::Stream(StreamEnd {
+                broken: broken.clone(),
+                last_event_id: Some("e".into()),
+                retry: Some(Duration::from_secs(1)),
+                ..StreamEnd::default()
+            }),
+        );
+        let [Step::Up(Event::Ended { exchange: 1, end: End::Stream(end) })] = &steps[..] else {
+            panic!("{steps:?}");
+        };
+        assert_eq!((&end.last_event_id, end.retry, &end.broken), (&None, None, &broken));
+        assert!(bench.is_clean());
+    }
+}
+
+#[test]
+fn mh_43_what_a_stream_tells_goes_up_on_it_and_on_no_other() {
+    let mut bench = Bench::new();
+    bench.send(1, &request("5", "tools/call", r#""name":"t""#));
+    bench.send(2, &request("6", "tools/call", r#""name":"t""#));
+    for (exchange, method) in
+        [(2, "progress"), (1, "message"), (1, "progress"), (2, "vendor/x"), (2, "message")]
+    {
+        let note =
+            format!(r#"{{"jsonrpc":"2.0","method":"notifications/{method}","params":{{}}}}"#);
+        assert_eq!(words(&bench.message(exchange, &note)), [format!("{exchange} {note}")]);
+    }
+}
+
+#[test]
+fn mh_7_parameters_are_mirrored_on_calls_alone() {
+    let mut bench = Bench::new();
+    list(&mut bench, "", REGION);
+    let with = [("Region".to_owned(), "eu".to_owned())];
+    for (method, expected) in [
+        ("tools/call", &with[..]),
+        ("prompts/get", &[]),
+        ("completion/complete", &[]),
+        ("vendor/call", &[]),
+    ] {
+        let body = request("1", method, r#""name":"t","arguments":{"r":"eu"}"#);
+        assert_eq!(headers(&bench.send(1, &body)).params, expected, "{method}");
+        bench.abort(1);
+    }
 }
 
 #[test]
@@ -157,7 +201,7 @@ fn region(bench: &mut Bench) -> Vec<(String, String)> {
 }
 
 #[test]
-fn t53_mh_36_38_parameters_are_mirrored_by_the_list_that_came_last() {
+fn t53_mh_7_36_38_parameters_are_mirrored_by_the_list_that_came_last() {
     let mut bench = Bench::new();
     let with = vec![("Region".to_owned(), "eu".to_owned())];
     assert_eq!(region(&mut bench), []);

@@ -118,6 +118,28 @@ fn mh_37_where_the_tools_do_not_come_the_mismatch_is_surfaced() {
 }
 
 #[test]
+fn mh_10_a_request_of_our_own_carries_the_metadata_of_the_one_it_serves() {
+    for (version, capabilities) in
+        [("2026-07-28", r#"{"elicitation":{}}"#), ("2099-01-01", r#"{"roots":{},"x/y":1.0}"#)]
+    {
+        let mut bench = Bench::new();
+        let body = request("1", "tools/call", CALL)
+            .replace("2026-07-28", version)
+            .replace(r#"{"elicitation":{}}"#, capabilities);
+        bench.send(4, &body);
+        let ask = sent(bench.ended(4, mismatch()));
+        let required = format!(
+            r#""io.modelcontextprotocol/protocolVersion":"{version}","io.modelcontextprotocol/clientCapabilities":{capabilities}"#
+        );
+        assert!(text(&ask.body).contains(&required), "{}", text(&ask.body));
+        assert!(!text(&ask.body).contains("vendor/x"), "{}", text(&ask.body));
+        assert_eq!(headers(&ask).version, version, "MH-3");
+        let again = sent(bench.answer(ask.exchange, &result("1", &tools("Region", ""))));
+        assert!(text(&again.body).contains(&required), "{}", text(&again.body));
+    }
+}
+
+#[test]
 fn mh_37_pages_are_bounded_and_a_tool_found_invalid_is_not_called() {
     let mut bench = Bench::new();
     bench.send(4, &request("1", "tools/call", CALL));
