@@ -192,12 +192,13 @@ fn eof_at_once_is_no_error() {
 }
 
 /// The executable with this server, its stdout in our hands.
-fn bare(server: &Server) -> (std::process::Child, tempfile::TempDir) {
+fn bare(face: Face, server: &Server) -> (std::process::Child, tempfile::TempDir) {
     let home = tempfile::tempdir().expect("a temporary directory");
     let words = executable();
     let child = Command::new(&words[0])
         .args(&words[1..])
         .arg(server.endpoint())
+        .arg(face.flag())
         .env_clear()
         .env("HOME", home.path())
         .stdin(Stdio::piped())
@@ -222,41 +223,44 @@ fn ends(mut child: std::process::Child) -> Option<i32> {
 
 #[test]
 fn a_broken_stdout_ends_the_process_before_the_handshake() {
-    let server = Server::start(Face::Http);
-    let (mut child, _home) = bare(&server);
-    drop(child.stdout.take());
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let _ = writeln!(stdin, "{}", json::request("1", "ping", "{}"));
-    assert_eq!(ends(child), Some(0));
+    for face in BOTH {
+        let server = Server::start(face);
+        let (mut child, _home) = bare(face, &server);
+        drop(child.stdout.take());
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let _ = writeln!(stdin, "{}", json::request("1", "ping", "{}"));
+        assert_eq!(ends(child), Some(0), "{face:?}");
+    }
 }
 
 #[test]
 fn a_broken_stdout_ends_the_process_and_the_session() {
-    let server = Server::start(Face::Http);
-    let (mut child, _home) = bare(&server);
-    let mut stdin = child.stdin.take().expect("a pipe");
-    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
-    let _ = writeln!(stdin, "{}", json::initialize("1", "2025-06-18"));
-    stdout.read_line(&mut String::new()).expect("the answer");
-    let _ = writeln!(stdin, "{}", json::notification("notifications/initialized", "{}"));
-    drop(stdout);
-    server.push(json::notification("notifications/x", "{}"));
-    assert_eq!(ends(child), Some(0));
-    farewell(Face::Http, &server);
+    for face in BOTH {
+        let server = Server::start(face);
+        let (mut child, _home) = bare(face, &server);
+        let mut stdin = child.stdin.take().expect("a pipe");
+        let mut stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        let _ = writeln!(stdin, "{}", json::initialize("1", "2025-06-18"));
+        stdout.read_line(&mut String::new()).expect("the answer");
+        let _ = writeln!(stdin, "{}", json::notification("notifications/initialized", "{}"));
+        drop(stdout);
+        server.push(json::notification("notifications/x", "{}"));
+        assert_eq!(ends(child), Some(0), "{face:?}");
+        farewell(face, &server);
+    }
 }
 
 /// A shell starts the bridge, says its process id on stderr, and is killed while this test still
 /// holds the bridge's stdin open.
-fn orphaned(prepare: impl Fn(&Server, &mut Bridge)) {
-    let server = Server::start(Face::Http);
+fn orphaned(face: Face, prepare: impl Fn(&Server, &mut Bridge)) {
+    let server = Server::start(face);
     server.on("tools/call", |call| {
         call.executed();
         call.http().await_gone();
     });
     // The shell must not exec its last command: it waits for it.
     let script = r#"exec 3<&0; "$@" <&3 & echo "pid $!" >&2; wait"#;
-    let mut bridge =
-        Bridge::to(server.endpoint()).through(&["/bin/sh", "-c", script, "sh"]).spawn();
+    let mut bridge = Bridge::over(face, &server).through(&["/bin/sh", "-c", script, "sh"]).spawn();
     prepare(&server, &mut bridge);
     let pid: i32 =
         bridge.await_stderr('\n').trim_start_matches("pid ").trim().parse().expect("a process id");
@@ -276,17 +280,21 @@ fn orphaned(prepare: impl Fn(&Server, &mut Bridge)) {
 
 #[test]
 fn a_vanished_parent_ends_the_process_before_the_handshake() {
-    orphaned(|_, bridge| {
-        bridge.send(json::request("1", "ping", "{}"));
-        bridge.answer_to("1");
-    });
+    for face in BOTH {
+        orphaned(face, |_, bridge| {
+            bridge.send(json::request("1", "ping", "{}"));
+            bridge.answer_to("1");
+        });
+    }
 }
 
 #[test]
 fn a_vanished_parent_ends_the_process_with_a_call_in_flight() {
-    orphaned(|server, bridge| {
-        bridge.handshake("2025-06-18");
-        bridge.call("1", "running");
-        server.await_execution("running");
-    });
+    for face in BOTH {
+        orphaned(face, |server, bridge| {
+            bridge.handshake("2025-06-18");
+            bridge.call("1", "running");
+            server.await_execution("running");
+        });
+    }
 }
