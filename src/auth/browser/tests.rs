@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use super::*;
 
 /// URLs that no program is given: T119 and its relatives.
@@ -43,6 +41,8 @@ fn only_pages_that_can_be_a_sign_in_are_opened() {
 
 #[cfg(unix)]
 mod started {
+    use std::path::Path;
+
     use super::*;
 
     /// A command that writes its argument into `dir/name` and then does `then`.
