@@ -19,6 +19,8 @@
 //! [`era`] knows both eras of the protocol: which one a remote is of, what a remote of 2026-07-28
 //! needs, and how to translate between the eras, a room each way. All of it is pure.
 //!
+//! [`auth`] signs a person in with an authorization server.
+//!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
 //! same sandbox as a remote that keeps to the specification.
 //!
@@ -27,8 +29,8 @@
 //! Outside `src`, `packaging/layout.ld` tells the linker which functions an idle bridge never needs,
 //! so that they do not cost it memory; a room that is seldom entered belongs on its list.
 //!
-//! Rooms still to come have their places: sign-in (`auth`), Composio's REST (`composio`), client
-//! configuration (`clients`).
+//! Rooms still to come have their places: Composio's REST (`composio`), client configuration
+//! (`clients`).
 //!
 //! # How a message flows
 //!
@@ -53,6 +55,7 @@
 //! 6. Nothing the remote does ends the process.
 //! 7. A healthy run writes nothing to stderr.
 
+pub mod auth;
 pub mod bridge;
 pub mod cli;
 pub mod command;

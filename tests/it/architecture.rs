@@ -7,6 +7,9 @@ use std::{
 
 /// The rooms that decide and do nothing: time and randomness are their arguments.
 const PURE: &[&str] = &[
+    "auth/browser/plan.rs",
+    "auth/callback/page.rs",
+    "auth/callback/request.rs",
     "message.rs",
     "message",
     "era",
