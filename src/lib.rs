@@ -52,6 +52,7 @@
 //! 6. Nothing the remote does ends the process.
 //! 7. A healthy run writes nothing to stderr.
 
+pub mod auth;
 pub mod bridge;
 pub mod cli;
 pub mod command;
