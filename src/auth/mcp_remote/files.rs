@@ -196,7 +196,7 @@ fn read_limited(file: &Path) -> io::Result<SecretString> {
 }
 
 /// When the file was written, in milliseconds since 1970.
-fn modified(file: &Path) -> Option<u64> {
+pub(super) fn modified(file: &Path) -> Option<u64> {
     let time = fs::metadata(file).ok()?.modified().ok()?;
     let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok()

@@ -9,7 +9,7 @@ use std::{fs, io, io::Write};
 use secrecy::ExposeSecret;
 
 use super::{
-    files::{Place, read},
+    files::{Place, modified, read},
     json,
 };
 use crate::message::object::{Object, quote};
@@ -57,7 +57,12 @@ impl Lease {
         let mut created = lease.create(now);
         if created.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::AlreadyExists) {
             let holder = holder(place);
-            if holder.as_ref().is_some_and(|holder| holder.is_live(now, is_alive)) {
+            let is_live = match &holder {
+                Some(holder) => holder.is_live(now, is_alive),
+                // mcp-remote creates the file before it writes it.
+                None => modified(&place.file(FILE)).is_some_and(|at| is_recent(at, now)),
+            };
+            if is_live {
                 return Taking::Elsewhere;
             }
             tracing::debug!("removing {}, left behind", place.file(FILE).display());
@@ -109,8 +114,12 @@ impl Holder {
 
     /// Whether it is at work still.
     fn is_live(&self, now: u64, is_alive: impl FnOnce(i32) -> bool) -> bool {
-        now.saturating_sub(self.at) < LASTS && is_alive(self.pid)
+        is_recent(self.at, now) && is_alive(self.pid)
     }
+}
+
+fn is_recent(at: u64, now: u64) -> bool {
+    now.saturating_sub(at) < LASTS
 }
 
 /// What a lease file says, as mcp-remote writes it.
@@ -185,6 +194,17 @@ mod tests {
     }
 
     #[test]
+    fn of_many_at_once_one_holds_it() {
+        let (_home, place) = place();
+        let takings: Vec<Taking> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| Lease::take(&place, NOW))).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        assert_eq!(takings.iter().filter(|taking| is_held(taking)).count(), 1, "{takings:?}");
+    }
+
+    #[test]
     fn what_was_left_behind_is_taken_and_not_given_back_by_its_old_holder() {
         let (_home, place) = place();
         let first = Lease::take(&place, NOW);
@@ -197,12 +217,15 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_of_nobody_is_taken() {
+    fn a_lease_of_nobody_is_taken_in_time() {
         for text in ["", "{}", r#"{"pid":-1,"nonce":"n","at":1}"#, r#"{"pid":1,"nonce":"","at":1}"#]
         {
             let (_home, place) = place();
             fs::write(place.file(FILE), text).expect("written");
-            assert!(is_held(&Lease::take(&place, NOW)), "{text}");
+            let at = modified(&place.file(FILE)).expect("a time");
+            let taking = Lease::take(&place, at + LASTS - 1);
+            assert!(matches!(taking, Taking::Elsewhere), "{text}: it may be being written");
+            assert!(is_held(&Lease::take(&place, at + LASTS)), "{text}");
         }
     }
 
