@@ -2,6 +2,8 @@
 //!
 //! - [`browser`]: opens the sign-in page, and nothing else, in the person's browser.
 //! - [`callback`]: waits on loopback for the browser to bring the answer back.
+//! - [`mcp_remote`]: the sign-ins of mcp-remote.
 
 pub mod browser;
 pub mod callback;
+pub mod mcp_remote;

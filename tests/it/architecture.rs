@@ -13,6 +13,8 @@ const PURE: &[&str] = &[
     "message.rs",
     "message",
     "era",
+    "auth/mcp_remote/hash.rs",
+    "auth/mcp_remote/json.rs",
     "bridge/state",
     "bridge/memory.rs",
     "bridge/pending.rs",
