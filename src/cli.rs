@@ -5,6 +5,7 @@
 
 pub mod argv;
 mod parse;
+pub mod sign_in;
 pub mod value;
 
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ use crate::{
     config::{Protocol, Strategy},
     demo::{Dialect, Era, Transport},
 };
+use sign_in::SignInSettings;
 use value::{CommandLine, Level, PositiveSeconds, Seconds};
 
 const EXAMPLES: &str = "\
@@ -84,6 +86,24 @@ pub struct Cli {
 pub enum Command {
     /// See the bridge at work with a sandbox on this machine; no account, no network
     Demo(Demo),
+    /// Sign in to a server, in the browser; the options are those of bridging to it
+    Login,
+    /// Forget a sign-in
+    Logout,
+    /// See what is stored about sign-ins
+    #[command(subcommand)]
+    Auth(Auth),
+}
+
+/// The subcommands of `composio-bridge auth`.
+#[derive(Debug, Subcommand)]
+pub enum Auth {
+    /// List the sign-ins that are stored; never a token
+    Status {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The options of `composio-bridge demo`.
@@ -112,7 +132,7 @@ pub struct Settings {
     /// The remote MCP server; not needed when the profile or the configuration file names it
     pub url: Option<String>,
 
-    /// The port of mcp-remote's sign-in page; accepted, not used
+    /// The port that the sign-in page leads back to [default: any]
     pub callback_port: Option<String>,
 
     /// What else stands there, to be told apart from a subcommand.
@@ -202,6 +222,10 @@ pub struct Settings {
     /// one.
     #[arg(long, value_name = "COMMAND", help_heading = "Credentials")]
     pub api_key_command: Option<CommandLine>,
+
+    /// What is said about signing in.
+    #[command(flatten)]
+    pub sign_in: SignInSettings,
 
     /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Tools")]

@@ -19,7 +19,8 @@
 //! [`era`] knows both eras of the protocol: which one a remote is of, what a remote of 2026-07-28
 //! needs, and how to translate between the eras, a room each way. All of it is pure.
 //!
-//! [`auth`] signs a person in with an authorization server.
+//! [`auth`] signs a person or a program in with an authorization server, keeps the sign-in, and gives
+//! the HTTP client the token for the next request.
 //!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
 //! same sandbox as a remote that keeps to the specification.

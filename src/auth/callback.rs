@@ -11,7 +11,6 @@ mod request;
 mod tests;
 
 use std::{
-    convert::Infallible,
     fmt,
     future::poll_fn,
     io::{self, ErrorKind},
@@ -21,8 +20,9 @@ use std::{
 };
 
 use http::Request;
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, server::conn::http1};
+use hyper_util::rt::TokioTimer;
 use reqwest::Url;
 use secrecy::SecretString;
 use tokio::{
@@ -35,7 +35,10 @@ use self::{
     page::Page,
     request::{Said, Site, Wrong},
 };
-use crate::error::{Error, Kind};
+use crate::{
+    error::{Error, Kind},
+    local::http::serve as serve_http,
+};
 
 /// The connections served at once; browsers open a few ahead of need.
 const CONNECTIONS: usize = 64;
@@ -334,18 +337,17 @@ async fn accept(listeners: &[TcpListener]) -> io::Result<TcpStream> {
 }
 
 async fn connection(stream: TcpStream, desk: Arc<Desk>) {
-    let service = service_fn(move |request| {
+    let answer = move |request| {
         let desk = desk.clone();
-        async move { Ok::<_, Infallible>(desk.answer(&request).await) }
-    });
+        async move { Ok(desk.answer(&request).await.map(BodyExt::boxed)) }
+    };
     let mut server = http1::Builder::new();
     server
         .timer(TokioTimer::new())
         .header_read_timeout(REQUEST_TIME)
         .max_buf_size(REQUEST_SIZE)
         .keep_alive(false);
-    // It ends with an error whenever a browser goes away: nobody to tell.
-    let _ = server.serve_connection(TokioIo::new(stream), service).await;
+    serve_http(&server, stream, answer).await;
 }
 
 /// An answer on its way from the connection that carried it.

@@ -1,9 +1,30 @@
-//! Signing in: what it takes to get an access token from an authorization server.
+//! Signing in: how a person or a program gets an access token from an authorization server, and
+//! how the bridge keeps and renews it.
 //!
+//! - [`challenge`], [`discovery`]: what the remote says about signing in, and which authorization
+//!   server it belongs to.
+//! - [`registration`]: becoming a client that the authorization server knows.
+//! - [`login`]: signing in, in the browser, with a device's code, or as a program.
 //! - [`browser`]: opens the sign-in page, and nothing else, in the person's browser.
 //! - [`callback`]: waits on loopback for the browser to bring the answer back.
-//! - [`mcp_remote`]: the sign-ins of mcp-remote.
+//! - [`grant`]: tokens for a code, a refresh token or a secret.
+//! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
+//!   mcp-remote.
+//! - [`source`]: the token for the next request, renewed in time.
+//! - [`exchange`]: HTTP with authorization servers.
+//!
+//! The grants are written here, and not taken from `rmcp`: its module for them makes the executable
+//! larger by a twentieth, and says nothing of devices, resources that are named, or stored secrets.
 
 pub mod browser;
 pub mod callback;
+pub mod challenge;
+pub mod discovery;
+pub mod exchange;
+pub mod grant;
+pub mod imported;
+pub mod login;
 pub mod mcp_remote;
+pub mod registration;
+pub mod source;
+pub mod store;

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
-    ArgMatches, CommandFactory, FromArgMatches,
+    ArgMatches, Command, CommandFactory, FromArgMatches,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -18,10 +18,35 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
         let settings = Settings { url: Some(url), ..Settings::default() };
         return Ok(Cli { config: None, profile: None, settings, command: None });
     }
-    let parsed = Cli::command().try_get_matches_from(argv::prepare(args));
+    let parsed = command().try_get_matches_from(argv::prepare(args));
     let mut matches = parsed.map_err(without_values)?;
-    let order = header_order(&matches);
-    let mut cli = Cli::from_arg_matches_mut(&mut matches)?;
+    let of_server = matches.subcommand().filter(|(name, _)| OF_A_SERVER.contains(name));
+    let of_server = of_server.map(|(_, matches)| read(&mut matches.clone())).transpose()?;
+    let cli = read(&mut matches)?;
+    Ok(match of_server {
+        Some(of_server) => Cli { command: cli.command, ..of_server },
+        None => cli,
+    })
+}
+
+/// The subcommands about one server, which take the options of bridging to it.
+const OF_A_SERVER: [&str; 2] = ["login", "logout"];
+
+/// The whole command line, with the options of those subcommands described when they are asked for.
+fn command() -> Command {
+    OF_A_SERVER.into_iter().fold(Cli::command(), |command, name| {
+        command.mut_subcommand(name, |subcommand| {
+            subcommand.args_override_self(true).defer(|subcommand| {
+                let all = Cli::command();
+                subcommand.args(all.get_arguments().cloned())
+            })
+        })
+    })
+}
+
+fn read(matches: &mut ArgMatches) -> Result<Cli, clap::Error> {
+    let order = header_order(matches);
+    let mut cli = Cli::from_arg_matches_mut(matches)?;
     cli.settings.headers_in_order = order;
     Ok(cli)
 }

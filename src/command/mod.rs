@@ -1,10 +1,13 @@
 //! The subcommands, a file each.
 
+pub mod auth;
 pub mod demo;
+pub mod login;
+pub mod logout;
 
 use crate::{
     bridge,
-    cli::{self, Cli, Command},
+    cli::{self, Auth, Cli, Command},
     config::{Config, environment::Environment},
     demo::Options,
     error::Error,
@@ -18,6 +21,9 @@ use crate::{
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Some(Command::Demo(options)) => demo::run(demo_options(&options)),
+        Some(Command::Login) => login::run(cli),
+        Some(Command::Logout) => logout::run(cli),
+        Some(Command::Auth(Auth::Status { json })) => auth::status(json),
         None => bridge(cli),
     }
 }

@@ -151,7 +151,7 @@ fn parse(line: &str) -> Option<(HeaderName, &str)> {
 }
 
 /// Replaces each `${VAR}`; the error is the name of a variable that is not set.
-fn expand(text: &str, env: &Environment) -> Result<String, String> {
+pub(super) fn expand(text: &str, env: &Environment) -> Result<String, String> {
     let mut expanded = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {

@@ -135,7 +135,7 @@ pub(super) fn of_environment(env: &Environment) -> Result<(Settings, Vec<String>
 /// A list in one variable: lines of headers, paths as in `PATH`, patterns between commas.
 fn items(key: &str, value: &str) -> Vec<String> {
     match key {
-        "header" => value.lines().map(String::from).collect(),
+        "header" | "authorize-param" => value.lines().map(String::from).collect(),
         "header-file" | "ca-file" => {
             std::env::split_paths(value).map(|path| path.to_string_lossy().into_owned()).collect()
         }
@@ -173,6 +173,7 @@ pub(super) fn over(strong: Settings, mut weak: Settings) -> Settings {
         silent: strong.silent.or(weak.silent),
         log_level: strong.log_level.or(weak.log_level),
         log_file: strong.log_file.or(weak.log_file),
+        sign_in: strong.sign_in.over(weak.sign_in),
         ..Settings::default()
     }
 }

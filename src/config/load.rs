@@ -14,7 +14,7 @@ use super::{
     environment::Environment,
     file,
     header::{Collector, Headers},
-    key, layer,
+    key, layer, sign_in,
 };
 use crate::{
     cli::{Cli, HeaderSource, Settings},
@@ -66,6 +66,7 @@ impl Config {
         warnings.extend(more);
         let url_kind = if sources.flags.url.is_some() { Kind::Usage } else { Kind::Config };
         let key = sources.key();
+        let named_headers = sources.flags.headers_in_order.clone();
         let settings = sources.merged();
         let endpoint = endpoint_of(&settings, url_kind)?;
 
@@ -81,9 +82,12 @@ impl Config {
             Some(key) => Some(key.take(&mut warnings)?),
             None => None,
         };
+        let is_private = endpoint.scheme() == "https" || endpoint::is_loopback(&endpoint);
         let mut network = network(&settings)?;
         extra_certificates(&mut network, env, &mut warnings);
         Ok(Config {
+            sign_in: sign_in::read(&settings, &named_headers, env)?,
+            may_sign_in: !named && key.is_none() && is_private,
             endpoint,
             strategy: settings.transport.unwrap_or_default(),
             protocol: settings.protocol.unwrap_or_default(),
@@ -201,7 +205,7 @@ fn endpoint_of(settings: &Settings, kind: Kind) -> Result<Url, Error> {
     endpoint::parse(text, settings.allow_http == Some(true), kind)
 }
 
-/// The port is of no use here, but a word in its place is a mistake, and may be a secret.
+/// A word in the place of the port is a mistake, and may be a secret.
 fn check_surplus(flags: &Settings) -> Result<(), Error> {
     let port = flags.callback_port.as_deref().map(str::parse::<u16>);
     if flags.surplus.is_empty() && !matches!(port, Some(Err(_))) {

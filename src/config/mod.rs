@@ -6,6 +6,7 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
+//! - [`sign_in`]: how to sign in.
 //! - [`credential`], `key`: who may be given a key, and getting it.
 
 pub mod credential;
@@ -16,6 +17,7 @@ pub mod header;
 mod key;
 mod layer;
 mod load;
+pub mod sign_in;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -138,6 +140,11 @@ pub struct Config {
     /// The `x-api-key` to add; `None` where a header already carries a credential or the
     /// endpoint is not one that may be given it.
     pub key: Option<KeySource>,
+    /// How to sign in.
+    pub sign_in: sign_in::SignIn,
+    /// Whether a token of a sign-in may be sent: no header and no key carries a credential, and
+    /// nobody on the way could read it (AU-1, SEC-7).
+    pub may_sign_in: bool,
     /// Tool patterns.
     pub tools: ToolFilter,
     /// Limits on waiting.

@@ -8,11 +8,10 @@ use std::{
     thread::JoinHandle,
 };
 
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, combinators::BoxBody};
-use hyper::{body::Incoming, server::conn::http1, service::Service, service::service_fn};
-use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use ::http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper_util::service::TowerToHyperService;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
@@ -27,13 +26,12 @@ use super::{
     http_sse::HttpSse,
     refusal,
 };
+use crate::local::http;
+pub(super) use crate::local::http::Answer;
 
 /// The port that [`Sandbox::start_preferred`] tries first, so that a configuration pasted into a
 /// client once still fits the next time.
 pub const PREFERRED_PORT: u16 = 7676;
-
-/// A response as both faces of the sandbox give it.
-pub(super) type Answer = Response<BoxBody<Bytes, Infallible>>;
 
 /// A running sandbox; it stops when this is dropped.
 #[derive(Debug)]
@@ -122,12 +120,11 @@ async fn serve(listener: std::net::TcpListener, era: Era, mut stopped: oneshot::
 
 async fn connection(stream: TcpStream, faces: Faces) {
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| {
+    let answer = move |request| {
         let faces = faces.clone();
         async move { faces.answer(request).await }
-    });
-    // It ends with an error whenever a client goes away in the middle: nobody to tell.
-    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    };
+    http::serve(&http1::Builder::new(), stream, answer).await;
 }
 
 /// The two transports, in front of one [`Shared`] state.

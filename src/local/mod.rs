@@ -1,5 +1,6 @@
 //! The stdio side: lines in, lines out (spec: stdio transport, framing).
 
+pub mod http;
 pub mod lines;
 #[cfg(unix)]
 mod pipe;

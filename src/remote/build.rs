@@ -9,8 +9,8 @@ use std::{
 
 use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, Url, cookie::Jar};
 use rustls::{
-    RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
+    ConfigBuilder, RootCertStore, WantsVerifier,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
 
 use crate::{
@@ -70,14 +70,34 @@ pub fn build(config: &Config, cookies: &Arc<Jar>, tls: bool) -> Result<reqwest::
         Ok(if extra.is_empty() { builder } else { builder.tls_certs_merge(extra) })
     };
     let extra = certificates(config)?;
-    if let Ok(client) = encrypted(extra.clone())?.build() {
+    let parsed = extra.iter().filter_map(|der| Certificate::from_der(der).ok()).collect();
+    if let Ok(client) = encrypted(parsed)?.build() {
         return Ok(client);
     }
-    // A machine without a certificate store (a bare container) gets the one compiled in.
-    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-    let roots = roots.iter().filter_map(|der| Certificate::from_der(der).ok()).chain(extra);
-    let builder = with_identity(plain(config, cookies)?, config)?;
-    builder.tls_certs_only(roots).build().map_err(|error| unusable(&error))
+    let builder = plain(config, cookies)?.tls_backend_preconfigured(compiled_in(config, extra)?);
+    builder.build().map_err(|error| unusable(&error))
+}
+
+/// TLS with the authorities compiled in, for a machine without a certificate store (a bare
+/// container).
+fn compiled_in(
+    config: &Config,
+    extra: Vec<CertificateDer<'static>>,
+) -> Result<rustls::ClientConfig, Error> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(extra);
+    let builder = tls()?.with_root_certificates(roots);
+    let mut tls = match &config.network.client_cert {
+        None => builder.with_no_client_auth(),
+        Some(path) => {
+            let pem = read(path, "client certificate")?;
+            let chain = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect();
+            let key = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| no_identity(path))?;
+            builder.with_client_auth_cert(chain, key).map_err(|_| no_identity(path))?
+        }
+    };
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(tls)
 }
 
 /// Everything but TLS.
@@ -136,13 +156,13 @@ fn excepted(host: &str, list: &str) -> bool {
     })
 }
 
-fn certificates(config: &Config) -> Result<Vec<Certificate>, Error> {
+fn certificates(config: &Config) -> Result<Vec<CertificateDer<'static>>, Error> {
     let mut all = Vec::new();
     for path in &config.network.ca_files {
         let pem = read(path, "certificate file")?;
         let before = all.len();
         let parsed = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
-        all.extend(parsed.filter(is_usable).filter_map(|der| Certificate::from_der(&der).ok()));
+        all.extend(parsed.filter(is_usable));
         if all.len() == before {
             let cause = "it holds no PEM certificate that can be used";
             return Err(bad_file(path, "certificate file", cause));
@@ -160,19 +180,25 @@ fn is_usable(certificate: &CertificateDer<'_>) -> bool {
 fn with_identity(builder: ClientBuilder, config: &Config) -> Result<ClientBuilder, Error> {
     let Some(path) = &config.network.client_cert else { return Ok(builder) };
     let pem = read(path, "client certificate")?;
-    let identity = Identity::from_pem(&pem).map_err(|_| {
-        bad_file(path, "client certificate", "it does not hold a PEM certificate and private key")
-    })?;
+    let identity = Identity::from_pem(&pem).map_err(|_| no_identity(path))?;
     Ok(builder.identity(identity))
+}
+
+fn no_identity(path: &Path) -> Error {
+    bad_file(path, "client certificate", "it does not hold a PEM certificate and private key")
 }
 
 /// A TLS configuration that trusts nobody, for a client that will never use it.
 fn no_tls() -> Result<rustls::ClientConfig, Error> {
+    Ok(tls()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
+/// A TLS configuration that does not say yet whom it trusts.
+fn tls() -> Result<ConfigBuilder<rustls::ClientConfig, WantsVerifier>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))?;
-    Ok(config.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+        .map_err(|error| Error::new(Kind::Unexpected, error.to_string()))
 }
 
 fn read(path: &Path, what: &str) -> Result<Vec<u8>, Error> {

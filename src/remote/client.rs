@@ -16,6 +16,7 @@ use super::{
     redirect::{self, Redirect},
 };
 use crate::{
+    auth::source::Source,
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
@@ -28,6 +29,8 @@ pub struct Client {
     http: Http,
     endpoint: Url,
     headers: HeaderMap,
+    /// The tokens of a sign-in, where they may be used.
+    tokens: Option<Arc<Source>>,
     timeouts: Timeouts,
     /// The proxy on the way, to be named when there is no way through.
     proxy: Option<String>,
@@ -48,13 +51,16 @@ pub struct Connector {
     config: Arc<Config>,
     cookies: Arc<Cookies>,
     key: Arc<OnceCell<Option<HeaderValue>>>,
+    tokens: Option<Arc<Source>>,
     client: Arc<OnceCell<Result<Client, Error>>>,
 }
 
 impl Connector {
     /// Prepares connections as `config` says; nothing happens yet.
     pub fn new(config: Arc<Config>) -> Self {
-        Connector { config, cookies: Arc::default(), key: Arc::default(), client: Arc::default() }
+        let tokens = Source::new(&config).map(Arc::new);
+        let (cookies, key, client) = (Arc::default(), Arc::default(), Arc::default());
+        Connector { config, cookies, key, tokens, client }
     }
 
     /// The client, made on the first call.
@@ -84,6 +90,9 @@ impl Connector {
             .map(|(name, value)| format!("{name}:{}", String::from_utf8_lossy(value.as_bytes())))
             .collect();
         lines.sort();
+        if let Some(tokens) = &client.tokens {
+            lines.push(tokens.identity().await);
+        }
         lines.join("\n")
     }
 
@@ -109,6 +118,7 @@ impl Connector {
             http,
             endpoint: self.config.endpoint.clone(),
             headers,
+            tokens: self.tokens.clone(),
             timeouts: self.config.timeouts.clone(),
             proxy: proxy_of(&self.config).as_ref().map(address),
         })
@@ -142,15 +152,38 @@ impl Client {
         headers: HeaderMap,
         body: Option<(Bytes, Sent)>,
     ) -> Result<Response, End> {
+        let mut headers = headers;
+        let mut is_again = false;
         let mut target = url;
-        for _ in 0..=redirect::LIMIT {
+        // Tokens go to the endpoint's own origin and nowhere else (SEC-8).
+        let tokens = self.tokens.as_ref();
+        let tokens = tokens.filter(|_| redirect::same_origin(&target, &self.endpoint));
+        if let Some(token) = authorized(tokens).await {
+            headers.insert(header::AUTHORIZATION, token);
+        }
+        let mut hops = 0;
+        while hops <= redirect::LIMIT {
             let sent = body.as_ref().map(|(_, sent)| sent);
             let exchange =
                 self.exchange(method.clone(), target.clone(), headers.clone(), body.clone());
             let response = self.await_headers(exchange, sent).await?;
+            if response.status() == StatusCode::UNAUTHORIZED && !is_again {
+                // What is refused with 401 did not run (AU-50).
+                is_again = true;
+                let refused = headers.get(header::AUTHORIZATION);
+                let other = match tokens {
+                    Some(tokens) => tokens.instead_of(refused).await,
+                    None => None,
+                };
+                if let Some(token) = other {
+                    headers.insert(header::AUTHORIZATION, token);
+                    continue;
+                }
+            }
             if !is_redirect(response.status()) {
                 return self.accept(response).await;
             }
+            hops += 1;
             let location = response.headers().get(header::LOCATION);
             let location = location.and_then(|value| value.to_str().ok());
             target = match redirect::decide(&target, location) {
@@ -224,6 +257,8 @@ impl Client {
         let mut refusal = Refusal {
             status: status.as_u16(),
             retry_after: retry_after(response.headers()),
+            challenge: challenge(response.headers()),
+            sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };
@@ -321,6 +356,25 @@ pub fn media_type(headers: &HeaderMap) -> String {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
+}
+
+/// The token of a sign-in, if there is one.
+async fn authorized(tokens: Option<&Arc<Source>>) -> Option<HeaderValue> {
+    tokens?.header().await
+}
+
+/// `WWW-Authenticate`, whose fields may be several.
+fn challenge(headers: &HeaderMap) -> Option<Box<str>> {
+    let fields = headers.get_all(header::WWW_AUTHENTICATE).iter();
+    let fields: Vec<&str> = fields.filter_map(|value| value.to_str().ok()).collect();
+    (!fields.is_empty()).then(|| fields.join(", ").into())
+}
+
+/// The command that signs in to an endpoint; what stands in its query may be secret.
+fn login(endpoint: &Url) -> Box<str> {
+    let mut shown = endpoint.clone();
+    shown.set_query(endpoint.query().map(|_| "..."));
+    format!("composio-bridge login {shown}").into()
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), as a wait from now.

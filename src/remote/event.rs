@@ -122,6 +122,10 @@ pub struct Refusal {
     pub status: u16,
     /// `Retry-After`, as a wait from now.
     pub retry_after: Option<Duration>,
+    /// `WWW-Authenticate`, several fields joined by commas.
+    pub challenge: Option<Box<str>>,
+    /// The command that signs in, where that may help.
+    pub sign_in: Option<Box<str>>,
     /// The media type of the body, lower case, without parameters.
     pub content_type: String,
     /// The body, up to 64 KiB.

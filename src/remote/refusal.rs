@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::event::Refusal;
 use crate::{
+    auth::challenge,
     error::{Error, Kind},
     message::{Message, member},
 };
@@ -115,6 +116,10 @@ fn kind(status: u16) -> Kind {
 
 fn hint(refusal: &Refusal) -> Option<String> {
     let text = match refusal.status {
+        401 if wants_token(refusal) => {
+            let sign_in = refusal.sign_in.as_deref()?;
+            return Some(format!("sign in with `{sign_in}`, or pass the credential it expects"));
+        }
         401 => {
             "check that the API key is set, belongs to this server and is sent in the header it expects"
         }
@@ -132,6 +137,12 @@ fn hint(refusal: &Refusal) -> Option<String> {
         _ => return None,
     };
     Some(text.to_owned())
+}
+
+/// Whether a token of a sign-in is what the server misses.
+fn wants_token(refusal: &Refusal) -> bool {
+    let challenge = refusal.challenge.as_deref().and_then(challenge::bearer);
+    refusal.sign_in.is_some() && challenge.is_some()
 }
 
 /// What a body says, whatever its form.
@@ -193,6 +204,8 @@ mod tests {
     fn refusal(status: u16, content_type: &str, body: &str) -> Refusal {
         Refusal {
             status,
+            challenge: None,
+            sign_in: None,
             content_type: content_type.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,

@@ -13,6 +13,7 @@ const PURE: &[&str] = &[
     "message.rs",
     "message",
     "era",
+    "auth/challenge.rs",
     "auth/mcp_remote/hash.rs",
     "auth/mcp_remote/json.rs",
     "bridge/state",

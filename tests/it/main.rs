@@ -30,6 +30,8 @@ mod network;
 mod proxies;
 mod sandbox;
 mod secrets;
+#[cfg(unix)]
+mod sign_in;
 mod sse;
 mod startup;
 mod streamable;

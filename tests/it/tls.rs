@@ -104,6 +104,18 @@ fn a_client_certificate_opens_what_is_closed_without() {
     assert_eq!(server.requests().len(), seen);
 }
 
+#[test]
+fn a_client_certificate_works_on_a_machine_without_a_store() {
+    let (server, authority) = (Server::start(Face::Http), Authority::new());
+    let front = Front::start(server.listener().addr, |address| {
+        authority.issue(&[address]).server(Some(&authority))
+    });
+    let (trusted, own) = (authority.file(), authority.issue(&["client"]).file());
+    let setup = over(&front).arg("--ca-file").arg(path(&trusted));
+    let bare = setup.env("SSL_CERT_FILE", "/does/not/exist").env("SSL_CERT_DIR", "/does/not/exist");
+    works(bare.arg("--client-cert").arg(path(&own)));
+}
+
 /// The first `initialize` is answered with an error that says this, and the process goes on.
 #[track_caller]
 fn unusable(setup: Setup, words: &[&str]) {

@@ -2,6 +2,7 @@
 //!
 //! Everything here blocks with a generous deadline on an event; nothing sleeps for a fixed time.
 
+pub mod authorization;
 pub mod bridge;
 pub mod cut;
 pub mod http;

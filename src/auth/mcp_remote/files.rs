@@ -123,9 +123,12 @@ pub fn places<'a>(
     names: impl IntoIterator<Item = &'a str>,
     flags: &Flags<'_>,
 ) -> Vec<Place> {
-    let mut known: Vec<_> =
-        names.into_iter().filter_map(|name| Some((Version::of(name)?, name))).collect();
-    known.sort_by(|a, b| b.cmp(a));
+    // Sorted by hand: there are a few at most, and a sort is ten kilobytes of code.
+    let mut known: Vec<(Version, &str)> = Vec::new();
+    for entry in names.into_iter().filter_map(|name| Some((Version::of(name)?, name))) {
+        let at = known.iter().position(|other| *other < entry);
+        known.insert(at.unwrap_or(known.len()), entry);
+    }
     let place = |(version, name): (Version, &str)| Place {
         directory: root.join(name),
         hash: flags.hash(version.recipe()),

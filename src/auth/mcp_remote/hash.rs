@@ -69,9 +69,11 @@ fn record<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> Option<Strin
     let mut sorted: Vec<(&str, &str)> = Vec::new();
     for (name, value) in members {
         sorted.retain(|(other, _)| *other != name);
-        sorted.push((name, value));
+        // Sorted by hand: there are a few at most, and a sort is ten kilobytes of code.
+        let is_behind = |other: &str| other.encode_utf16().gt(name.encode_utf16());
+        let at = sorted.iter().position(|(other, _)| is_behind(other));
+        sorted.insert(at.unwrap_or(sorted.len()), (name, value));
     }
-    sorted.sort_by(|(a, _), (b, _)| a.encode_utf16().cmp(b.encode_utf16()));
     let members: Vec<_> =
         sorted.iter().map(|(name, value)| [&quote(name), ":", &quote(value)].concat()).collect();
     (!members.is_empty()).then(|| format!("{{{}}}", members.join(",")))

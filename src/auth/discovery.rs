@@ -1,0 +1,315 @@
+//! Which authorization server a remote belongs to, and what that server offers (AU-3 to AU-16).
+
+use reqwest::Url;
+use serde_json::Value;
+
+use super::{
+    challenge::Challenge,
+    exchange::{Exchange, Found, may_be_asked, text, texts},
+};
+use crate::{
+    error::{Error, Kind},
+    remote::redirect::same_origin,
+};
+
+/// What is known of the remote and its authorization server before anybody signs in.
+#[derive(Debug, Clone)]
+pub struct Discovered {
+    /// The authorization server's name for itself, checked (AU-14).
+    pub issuer: String,
+    /// What the tokens will be for, as the remote says; `None` where it says nothing.
+    pub resource: Option<String>,
+    /// The scopes to ask for (AU-40, AU-44).
+    pub scope: Option<String>,
+    /// The authorization server's metadata.
+    pub metadata: Value,
+    /// Whether that is assumed, as for a server of 2025-03-26 without any (AU-16).
+    pub is_assumed: bool,
+}
+
+impl Discovered {
+    /// The URL of one of the authorization server's endpoints.
+    ///
+    /// # Errors
+    /// It is missing, or not one that may be used (AU-60).
+    pub fn endpoint(&self, name: &str) -> Result<Url, Error> {
+        let Some(url) = text(&self.metadata, name) else {
+            return Err(unusable(&self.issuer).because(format!("it names no {name}")));
+        };
+        may_be_asked(url).map_err(|why| {
+            unusable(&self.issuer).because(format!("its {name} cannot be used: {why}"))
+        })
+    }
+
+    /// Whether a list in the metadata holds a word.
+    pub fn lists(&self, name: &str, word: &str) -> bool {
+        texts(&self.metadata, name).any(|item| item == word)
+    }
+
+    /// Refuses an authorization server without PKCE (AU-31).
+    ///
+    /// # Errors
+    /// It does not say that it supports S256.
+    pub fn check_pkce(&self) -> Result<(), Error> {
+        if self.is_assumed || self.lists("code_challenge_methods_supported", "S256") {
+            return Ok(());
+        }
+        Err(unusable(&self.issuer).because(
+            "it does not say that it supports PKCE with S256, without which a code could be stolen",
+        ))
+    }
+}
+
+/// Asks the remote and then its authorization server. `challenge` is what a 401 said.
+///
+/// # Errors
+/// Neither can be asked, or what they say does not fit together.
+pub async fn discover(
+    exchange: &Exchange,
+    endpoint: &Url,
+    challenge: Option<&Challenge>,
+) -> Result<Discovered, Error> {
+    let resource = resource_metadata(exchange, endpoint, challenge).await?;
+    let issuer = match &resource {
+        Some(metadata) => Some(issuer_of(metadata)?),
+        None => None,
+    };
+    let named = resource.as_ref().and_then(|metadata| text(metadata, "resource"));
+    let (metadata, issuer, is_assumed) = match issuer {
+        Some(issuer) => {
+            let metadata = server_metadata(exchange, &issuer).await?;
+            let missing = || unusable(&issuer).because("it has no metadata");
+            (metadata.ok_or_else(missing)?, issuer, false)
+        }
+        None => of_origin(exchange, endpoint).await?,
+    };
+    let scope = scope(challenge, resource.as_ref(), &metadata);
+    Ok(Discovered { issuer, resource: named.map(String::from), scope, metadata, is_assumed })
+}
+
+/// The protected resource's metadata (AU-3, AU-11, AU-12).
+async fn resource_metadata(
+    exchange: &Exchange,
+    endpoint: &Url,
+    challenge: Option<&Challenge>,
+) -> Result<Option<Value>, Error> {
+    let named = challenge.and_then(|challenge| challenge.resource_metadata.as_deref());
+    let candidates = match named {
+        Some(url) => vec![may_be_asked(url).map_err(|why| {
+            Error::new(Kind::Protocol, "could not learn how to sign in")
+                .because(format!("the server's resource_metadata cannot be used: {why}"))
+        })?],
+        None => resource_candidates(endpoint),
+    };
+    for url in candidates {
+        let Found::Document(metadata) = exchange.get(&url).await? else { continue };
+        let resource = text(&metadata, "resource").unwrap_or_default();
+        if !identifies(resource, endpoint) {
+            return Err(Error::new(Kind::Protocol, "could not learn how to sign in")
+                .because("the server's metadata is about another resource")
+                .hint("check the URL: tokens for one server must not be sent to another"));
+        }
+        return Ok(Some(metadata));
+    }
+    Ok(None)
+}
+
+fn issuer_of(metadata: &Value) -> Result<String, Error> {
+    texts(metadata, "authorization_servers").next().map(String::from).ok_or_else(|| {
+        Error::new(Kind::Protocol, "could not learn how to sign in")
+            .because("the server's metadata names no authorization server")
+    })
+}
+
+/// A remote without metadata is its own authorization server (AU-16).
+async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String, bool), Error> {
+    let origin = endpoint.origin().ascii_serialization();
+    if let Some(metadata) = server_metadata(exchange, &origin).await? {
+        return Ok((metadata, origin, false));
+    }
+    let at = |path: &str| format!("{origin}{path}");
+    let metadata = serde_json::json!({
+        "authorization_endpoint": at("/authorize"),
+        "token_endpoint": at("/token"),
+        "registration_endpoint": at("/register"),
+    });
+    Ok((metadata, origin, true))
+}
+
+/// An authorization server's metadata; `None` where it has none (AU-13, AU-14).
+async fn server_metadata(exchange: &Exchange, issuer: &str) -> Result<Option<Value>, Error> {
+    let url = may_be_asked(issuer)
+        .map_err(|why| unusable(issuer).because(format!("its address cannot be used: {why}")))?;
+    let mut is_of_another = false;
+    for candidate in server_candidates(&url) {
+        let Found::Document(metadata) = exchange.get(&candidate).await? else { continue };
+        if text(&metadata, "issuer") == Some(issuer) {
+            return Ok(Some(metadata));
+        }
+        is_of_another = true;
+    }
+    if is_of_another {
+        let cause = "its metadata names another issuer, so that it may not be the one it seems";
+        return Err(unusable(issuer).because(cause));
+    }
+    Ok(None)
+}
+
+fn unusable(issuer: &str) -> Error {
+    let attempted = match Url::parse(issuer) {
+        Ok(url) => format!(
+            "could not sign in at the authorization server {}",
+            url.origin().ascii_serialization()
+        ),
+        Err(_) => "could not sign in at the authorization server".to_owned(),
+    };
+    Error::new(Kind::Protocol, attempted)
+}
+
+/// Where the protected resource's metadata may be (AU-11).
+fn resource_candidates(endpoint: &Url) -> Vec<Url> {
+    const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+    let mut root = endpoint.clone();
+    root.set_fragment(None);
+    root.set_query(None);
+    root.set_path(WELL_KNOWN);
+    let path = endpoint.path().trim_end_matches('/');
+    if path.is_empty() {
+        return vec![root];
+    }
+    let mut inserted = root.clone();
+    inserted.set_path(&format!("{WELL_KNOWN}{path}"));
+    inserted.set_query(endpoint.query());
+    vec![inserted, root]
+}
+
+/// Where an authorization server's metadata may be, in the order to ask (AU-13).
+fn server_candidates(issuer: &Url) -> Vec<Url> {
+    const OAUTH: &str = "/.well-known/oauth-authorization-server";
+    const OPENID: &str = "/.well-known/openid-configuration";
+    let path = issuer.path().trim_end_matches('/');
+    let paths = if path.is_empty() {
+        vec![OAUTH.to_owned(), OPENID.to_owned()]
+    } else {
+        vec![format!("{OAUTH}{path}"), format!("{OPENID}{path}"), format!("{path}{OPENID}")]
+    };
+    let at = |path: String| {
+        let mut url = issuer.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.set_path(&path);
+        url
+    };
+    paths.into_iter().map(at).collect()
+}
+
+/// Whether `resource` stands for the endpoint: itself, or the same origin and the beginning of its
+/// path, in whole segments (AU-12).
+fn identifies(resource: &str, endpoint: &Url) -> bool {
+    let Ok(resource) = Url::parse(resource) else { return false };
+    let above = resource.path().trim_end_matches('/');
+    let rest = endpoint.path().strip_prefix(above);
+    same_origin(&resource, endpoint)
+        && resource.fragment().is_none()
+        && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        && (resource.query().is_none() || resource.query() == endpoint.query())
+}
+
+/// What to ask for: what the 401 said, or else all that the remote has, and leave to stay signed
+/// in where the authorization server gives it by a scope (AU-40, AU-44).
+fn scope(
+    challenge: Option<&Challenge>,
+    resource: Option<&Value>,
+    metadata: &Value,
+) -> Option<String> {
+    let supported = || {
+        let all: Vec<&str> = texts(resource?, "scopes_supported").collect();
+        (!all.is_empty()).then(|| all.join(" "))
+    };
+    let challenged = challenge.and_then(|challenge| challenge.scope.clone());
+    let scope = challenged.filter(|scope| !scope.is_empty()).or_else(supported)?;
+    let has = |word| scope.split(' ').any(|known| known == word);
+    let may_stay = texts(metadata, "scopes_supported").any(|known| known == "offline_access");
+    let adds = may_stay && !has("offline_access");
+    Some(if adds { format!("{scope} offline_access") } else { scope })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn texts_of(urls: Vec<Url>) -> Vec<String> {
+        urls.into_iter().map(String::from).collect()
+    }
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).expect("a URL")
+    }
+
+    #[test]
+    fn metadata_is_looked_for_where_the_specification_says() {
+        const WELL: &str = "https://h/.well-known";
+        for (endpoint, expected) in [
+            (
+                "https://h/a/mcp?x=1",
+                vec!["/oauth-protected-resource/a/mcp?x=1", "/oauth-protected-resource"],
+            ),
+            ("https://h/", vec!["/oauth-protected-resource"]),
+        ] {
+            let expected: Vec<_> = expected.iter().map(|path| format!("{WELL}{path}")).collect();
+            assert_eq!(texts_of(resource_candidates(&url(endpoint))), expected);
+        }
+        assert_eq!(
+            texts_of(server_candidates(&url("https://h/t1"))),
+            [
+                "https://h/.well-known/oauth-authorization-server/t1",
+                "https://h/.well-known/openid-configuration/t1",
+                "https://h/t1/.well-known/openid-configuration"
+            ]
+        );
+        assert_eq!(
+            texts_of(server_candidates(&url("https://h"))),
+            [
+                "https://h/.well-known/oauth-authorization-server",
+                "https://h/.well-known/openid-configuration"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_resource_must_stand_for_the_endpoint() {
+        for (resource, endpoint, fits) in [
+            ("https://h/mcp", "https://h/mcp", true),
+            ("https://h", "https://h/mcp", true),
+            ("https://h/a", "https://h/a/mcp?x=1", true),
+            ("https://h/a/", "https://h/a/mcp", true),
+            ("https://h/a", "https://h/ab", false),
+            ("https://h/mcp?x=2", "https://h/mcp?x=1", false),
+            ("https://h/mcp#x", "https://h/mcp", false),
+            ("https://evil/mcp", "https://h/mcp", false),
+            ("http://h/mcp", "https://h/mcp", false),
+            ("", "https://h/mcp", false),
+        ] {
+            assert_eq!(identifies(resource, &url(endpoint)), fits, "{resource} {endpoint}");
+        }
+    }
+
+    #[test]
+    fn the_scope_of_the_challenge_goes_before_all_that_there_are() {
+        let challenge =
+            |scope: &str| Challenge { scope: Some(scope.into()), ..Challenge::default() };
+        let resource = json!({ "scopes_supported": ["a", "b"] });
+        let stays = json!({ "scopes_supported": ["offline_access"] });
+        let said = |challenge: Option<Challenge>, resource, metadata| {
+            scope(challenge.as_ref(), resource, metadata)
+        };
+        let text = |text: &str| Some(text.to_owned());
+        let plain = json!({});
+        assert_eq!(said(Some(challenge("c")), Some(&resource), &plain), text("c"));
+        assert_eq!(said(Some(challenge("")), Some(&resource), &stays), text("a b offline_access"));
+        assert_eq!(said(Some(challenge("offline_access")), None, &stays), text("offline_access"));
+        assert_eq!(said(None, None, &stays), None);
+    }
+}

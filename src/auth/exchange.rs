@@ -1,0 +1,272 @@
+//! HTTP with authorization servers: JSON documents and forms, bounded in size and time, without
+//! redirects to other origins (AU-60 to AU-63).
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use reqwest::{Request, Response, Url};
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::{
+    config::{Config, endpoint::is_loopback},
+    error::{Error, Kind},
+    remote::{
+        build::build,
+        client::cause,
+        redirect::{self, Redirect},
+    },
+};
+
+/// How long one exchange may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// The largest document that is read, in bytes.
+const LARGEST: usize = 1024 * 1024;
+
+/// Makes requests to authorization servers, with the network settings of the bridge and none of
+/// its headers.
+pub struct Exchange {
+    config: Config,
+    encrypted: OnceCell<reqwest::Client>,
+    plain: OnceCell<reqwest::Client>,
+}
+
+/// What a GET brought.
+pub enum Found {
+    /// A JSON object.
+    Document(Value),
+    /// There is none there (AU-15).
+    Nothing,
+}
+
+/// The answer to a POST.
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The JSON in the body; null where there is none.
+    pub body: Value,
+}
+
+impl Exchange {
+    /// Nothing happens yet.
+    pub fn new(config: &Config) -> Self {
+        let mut config = config.clone();
+        // Tokens belong to a sign-in, and nothing else should tie two of them together.
+        config.network.cookies = false;
+        Exchange { config, encrypted: OnceCell::new(), plain: OnceCell::new() }
+    }
+
+    /// Fetches a JSON document.
+    ///
+    /// # Errors
+    /// The server cannot be reached, has a problem, or redirects elsewhere.
+    pub async fn get(&self, url: &Url) -> Result<Found, Error> {
+        let mut target = url.clone();
+        for _ in 0..=redirect::LIMIT {
+            let mut request = Request::new(Method::GET, target.clone());
+            accept_json(request.headers_mut());
+            let response = self.send(request).await?;
+            let status = response.status();
+            if status.is_redirection() {
+                let location = response.headers().get(header::LOCATION);
+                let location = location.and_then(|value| value.to_str().ok());
+                match redirect::decide(&target, location) {
+                    Redirect::Follow(next) => target = next,
+                    Redirect::Foreign(_) | Redirect::Broken => return Ok(Found::Nothing),
+                }
+                continue;
+            }
+            if status.is_server_error() {
+                return Err(failed(url).because(format!("HTTP {}", status.as_u16())));
+            }
+            if !status.is_success() {
+                return Ok(Found::Nothing);
+            }
+            let body = read(response, url).await?;
+            return Ok(if body.is_object() { Found::Document(body) } else { Found::Nothing });
+        }
+        Ok(Found::Nothing)
+    }
+
+    /// Posts a form.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        fields: &[(&str, &str)],
+        authorization: Option<HeaderValue>,
+    ) -> Result<Answer, Error> {
+        let headers = authorization.map(|value| (header::AUTHORIZATION, value));
+        self.post(url, "application/x-www-form-urlencoded", form(fields), headers).await
+    }
+
+    /// Posts a JSON document.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn post_json(&self, url: &Url, document: &Value) -> Result<Answer, Error> {
+        self.post(url, "application/json", document.to_string(), None).await
+    }
+
+    async fn post(
+        &self,
+        url: &Url,
+        media_type: &'static str,
+        body: String,
+        further: Option<(header::HeaderName, HeaderValue)>,
+    ) -> Result<Answer, Error> {
+        let mut request = Request::new(Method::POST, url.clone());
+        accept_json(request.headers_mut());
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+        request.headers_mut().extend(further);
+        *request.body_mut() = Some(body.into());
+        let response = self.send(request).await?;
+        Ok(Answer { status: response.status(), body: read(response, url).await? })
+    }
+
+    async fn send(&self, mut request: Request) -> Result<Response, Error> {
+        let url = request.url().clone();
+        if is_internal(&url) && !is_internal(&self.config.endpoint) {
+            let cause = "a server elsewhere must not send the bridge to a private address";
+            return Err(failed(&url).because(cause));
+        }
+        *request.timeout_mut() = Some(LIMIT);
+        let client = self.client(&url).await?;
+        client.execute(request).await.map_err(|error| failed(&url).because(cause(&error)))
+    }
+
+    async fn client(&self, url: &Url) -> Result<&reqwest::Client, Error> {
+        let is_encrypted = url.scheme() == "https";
+        let cell = if is_encrypted { &self.encrypted } else { &self.plain };
+        let make = || async {
+            let config = Config { endpoint: url.clone(), ..self.config.clone() };
+            let build = move || build(&config, &Arc::default(), is_encrypted);
+            let made = tokio::task::spawn_blocking(build).await;
+            made.map_err(|error| Error::new(Kind::Unexpected, error.to_string()))?
+        };
+        cell.get_or_try_init(make).await
+    }
+}
+
+fn accept_json(headers: &mut HeaderMap) {
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let agent = concat!("composio-bridge/", env!("CARGO_PKG_VERSION"));
+    headers.insert(header::USER_AGENT, HeaderValue::from_static(agent));
+}
+
+/// The failure to talk to the server at a URL, which is named by its origin alone.
+pub fn failed(url: &Url) -> Error {
+    let origin = url.origin().ascii_serialization();
+    Error::new(Kind::Unreachable, format!("could not ask the authorization server {origin}"))
+}
+
+/// The JSON of a body; null where it is not JSON.
+async fn read(mut response: Response, url: &Url) -> Result<Value, Error> {
+    let mut body = Vec::new();
+    loop {
+        let chunk = response.chunk().await;
+        let chunk = chunk.map_err(|error| failed(url).because(cause(&error)))?;
+        let Some(chunk) = chunk else { break };
+        body.extend_from_slice(&chunk);
+        if body.len() > LARGEST {
+            return Err(failed(url).because("its answer is larger than 1 MiB"));
+        }
+    }
+    Ok(serde_json::from_slice(&body).unwrap_or_default())
+}
+
+/// Reads a URL of an authorization server: encrypted, or on this machine (AU-60, SEC-3).
+///
+/// # Errors
+/// Why it may not be used.
+pub fn may_be_asked(text: &str) -> Result<Url, &'static str> {
+    let url = Url::parse(text).map_err(|_| "it is no URL")?;
+    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
+        return Err("it is not https://");
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it holds a user name or a password");
+    }
+    Ok(url)
+}
+
+/// Whether a URL names this machine or one of a private network by its address (AU-61).
+fn is_internal(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    is_loopback(url)
+        || match host.parse::<IpAddr>() {
+            Ok(IpAddr::V4(v4)) => v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
+            Ok(IpAddr::V6(v6)) => {
+                v6.is_unique_local()
+                    || v6.is_unicast_link_local()
+                    || v6.is_unspecified()
+                    || v6.to_ipv4_mapped().is_some()
+            }
+            Err(_) => false,
+        }
+}
+
+/// The text of a form.
+pub fn form(fields: &[(&str, &str)]) -> String {
+    // The encoding of a query is that of a form.
+    let url = Url::parse_with_params("http://localhost/", fields);
+    url.ok().and_then(|url| url.query().map(String::from)).unwrap_or_default()
+}
+
+/// A member that is a text with something in it.
+pub fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+/// The texts of a member that is a list.
+pub fn texts<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v str> {
+    value.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_encrypted_addresses_and_this_machine_are_asked() {
+        for (url, may) in [
+            ("https://as.example/token", true),
+            ("http://localhost:1/token", true),
+            ("http://127.0.0.1:1/token", true),
+            ("http://evil.example/token", false),
+            ("javascript:alert(1)", false),
+            ("file:///etc/passwd", false),
+            ("https://user:SECRET@as.example/", false),
+            ("nothing", false),
+        ] {
+            assert_eq!(may_be_asked(url).is_ok(), may, "{url}");
+        }
+    }
+
+    #[test]
+    fn private_addresses_are_told_from_public_ones() {
+        for (url, internal) in [
+            ("https://10.1.2.3/", true),
+            ("https://169.254.169.254/", true),
+            ("https://[fd00::1]/", true),
+            ("https://[fe80::1]/", true),
+            ("https://[::ffff:10.0.0.1]/", true),
+            ("https://localhost/", true),
+            ("https://8.8.8.8/", false),
+            ("https://as.example/", false),
+        ] {
+            assert_eq!(is_internal(&Url::parse(url).expect("a URL")), internal, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_encoded_as_forms_are() {
+        assert_eq!(
+            form(&[("a", "b c&d"), ("e", "https://h/?x")]),
+            "a=b+c%26d&e=https%3A%2F%2Fh%2F%3Fx"
+        );
+    }
+}

@@ -1,0 +1,232 @@
+//! Tokens for something: a code, a refresh token, a device's code, a client's own name.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use http::HeaderValue;
+use reqwest::Url;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+
+use super::{
+    exchange::{Answer, Exchange, failed, form, may_be_asked, text},
+    store::{Client, Proof, SignIn, Tokens},
+};
+use crate::error::{Error, Kind};
+
+/// Why there is no token.
+#[derive(Debug)]
+pub enum Failure {
+    /// The same request may succeed later: the network, or a problem of the server.
+    Passing(Error),
+    /// The server says no, with a code of RFC 6749, 5.2.
+    Refused(String, Error),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Passing(error) | Failure::Refused(_, error) => error,
+        }
+    }
+}
+
+/// What a token is asked with.
+pub struct Grant<'a> {
+    /// `grant_type` and what belongs to it.
+    pub fields: Vec<(&'a str, &'a str)>,
+    /// In whose name.
+    pub client: &'a Client,
+    /// What for (AU-32).
+    pub resource: Option<&'a str>,
+    /// What was asked for, should the server not say what it gives.
+    pub scope: Option<&'a str>,
+}
+
+/// Asks for a token.
+///
+/// # Errors
+/// There is none.
+pub async fn ask(
+    exchange: &Exchange,
+    token_endpoint: &Url,
+    grant: Grant<'_>,
+) -> Result<Tokens, Failure> {
+    let Grant { mut fields, client, resource, scope } = grant;
+    fields.extend(resource.map(|resource| ("resource", resource)));
+    let authorization = prove(client, &mut fields);
+    let answer = exchange.post_form(token_endpoint, &fields, authorization).await;
+    let answer = answer.map_err(Failure::Passing)?;
+    read(token_endpoint, &answer, scope, now())
+}
+
+/// The next tokens of a sign-in, as the program itself or with its refresh token; `None` where it
+/// has nothing to ask with.
+///
+/// # Errors
+/// There are none.
+pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tokens, Failure>> {
+    let scope = sign_in.tokens.scope.as_deref();
+    let mut fields = match &sign_in.tokens.refresh {
+        Some(token) => {
+            vec![("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]
+        }
+        None if sign_in.is_program => vec![("grant_type", "client_credentials")],
+        None => return None,
+    };
+    // Some servers forget what was asked for.
+    fields.extend(scope.map(|scope| ("scope", scope)));
+    let url = match may_be_asked(&sign_in.token_endpoint) {
+        Ok(url) => url,
+        Err(why) => {
+            let error = Error::new(Kind::Config, "could not renew the sign-in").because(why);
+            return Some(Err(Failure::Passing(error)));
+        }
+    };
+    let grant =
+        Grant { fields, client: &sign_in.client, resource: sign_in.resource.as_deref(), scope };
+    Some(ask(exchange, &url, grant).await.map(|tokens| Tokens {
+        // A server that gives no new ones leaves the old ones as they are.
+        refresh: tokens.refresh.or_else(|| sign_in.tokens.refresh.clone()),
+        id: tokens.id.or_else(|| sign_in.tokens.id.clone()),
+        ..tokens
+    }))
+}
+
+/// Adds what shows who asks; the header for it, if it goes there.
+pub fn prove<'a>(client: &'a Client, fields: &mut Vec<(&'a str, &'a str)>) -> Option<HeaderValue> {
+    let secret = client.secret.as_ref().map(|secret| secret.expose_secret());
+    match (client.proof, secret) {
+        (Proof::Basic, Some(secret)) => {
+            // Each part is encoded as in a form first (RFC 6749, 2.3.1).
+            let encoded = |text| form(&[("", text)]).trim_start_matches('=').to_owned();
+            let pair = format!("{}:{}", encoded(&client.id), encoded(secret));
+            let value = format!("Basic {}", BASE64_STANDARD.encode(pair));
+            let mut value = HeaderValue::from_str(&value).ok()?;
+            value.set_sensitive(true);
+            return Some(value);
+        }
+        (Proof::Post, Some(secret)) => fields.push(("client_secret", secret)),
+        _ => {}
+    }
+    fields.push(("client_id", &client.id));
+    None
+}
+
+/// What the token endpoint answered.
+fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tokens, Failure> {
+    let body = &answer.body;
+    if answer.status.is_server_error() || answer.status.as_u16() == 429 {
+        let status = answer.status.as_u16();
+        return Err(Failure::Passing(failed(url).because(format!("HTTP {status}"))));
+    }
+    // GitHub refuses with 200.
+    if !answer.status.is_success() || body.get("error").is_some() {
+        return Err(refused(url, answer));
+    }
+    let fit = text(body, "token_type").is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
+    let (Some(access), true) = (text(body, "access_token"), fit) else {
+        let error = Error::new(Kind::Protocol, "could not get a token")
+            .because("the authorization server's answer holds no bearer token");
+        return Err(Failure::Refused(String::new(), error));
+    };
+    let secret = |name| text(body, name).map(SecretString::from);
+    Ok(Tokens {
+        access: access.into(),
+        id: secret("id_token"),
+        refresh: secret("refresh_token"),
+        given_at: now,
+        expires_at: seconds(body.get("expires_in")).map(|seconds| now.saturating_add(seconds)),
+        scope: text(body, "scope").or(asked).map(String::from),
+    })
+}
+
+fn refused(url: &Url, answer: &Answer) -> Failure {
+    let code = text(&answer.body, "error").unwrap_or_default().to_owned();
+    let said = match (code.as_str(), text(&answer.body, "error_description")) {
+        ("", _) => format!("HTTP {}", answer.status.as_u16()),
+        (code, None) => clip(code),
+        (code, Some(description)) => clip(&format!("{code}: {description}")),
+    };
+    let origin = url.origin().ascii_serialization();
+    let error =
+        Error::new(Kind::Authorization, format!("the authorization server {origin} gave no token"));
+    Failure::Refused(code, error.because(said))
+}
+
+/// What a server says, fit for a terminal.
+pub fn clip(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}
+
+/// A number of seconds, which some write as a text.
+pub fn seconds(value: Option<&Value>) -> Option<u64> {
+    let value = value?;
+    value.as_u64().or_else(|| value.as_str()?.parse().ok()).or_else(|| {
+        let seconds = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
+        Some(seconds.as_secs())
+    })
+}
+
+/// Seconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+
+    fn answered(status: u16, body: Value) -> Result<Tokens, Failure> {
+        let url = Url::parse("https://as.example/token").expect("a URL");
+        let status = StatusCode::from_u16(status).expect("a status");
+        read(&url, &Answer { status, body }, Some("asked"), 1000)
+    }
+
+    #[test]
+    fn an_answer_is_a_token_a_refusal_or_a_problem_that_passes() {
+        let full = json!({"access_token": "a", "token_type": "bearer", "expires_in": "60"});
+        let tokens = answered(200, full).expect("a token");
+        assert_eq!((tokens.expires_at, tokens.scope.as_deref()), (Some(1060), Some("asked")));
+        for (status, body, code) in [
+            (400, json!({"error": "invalid_grant"}), Some("invalid_grant")),
+            (200, json!({"error": "bad_verification_code"}), Some("bad_verification_code")),
+            (401, json!(null), Some("")),
+            (200, json!({"access_token": "a", "token_type": "mac"}), Some("")),
+            (200, json!("a"), Some("")),
+            (503, json!({"error": "invalid_grant"}), None),
+            (429, json!(null), None),
+        ] {
+            let found = match answered(status, body) {
+                Err(Failure::Refused(code, _)) => Some(code),
+                Err(Failure::Passing(_)) => None,
+                Ok(_) => panic!("{status} is no token"),
+            };
+            assert_eq!(found.as_deref(), code, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_client_proves_itself_as_it_was_registered() {
+        let client = |proof, secret: Option<&str>| Client {
+            id: "i d".into(),
+            secret: secret.map(SecretString::from),
+            proof,
+            ..Client::default()
+        };
+        for (proof, secret, header, fields) in [
+            (Proof::None, None, None, vec![("client_id", "i d")]),
+            (Proof::Basic, Some("s:c"), Some("Basic aStkOnMlM0Fj"), vec![]),
+            (Proof::Post, Some("s"), None, vec![("client_secret", "s"), ("client_id", "i d")]),
+            (Proof::Basic, None, None, vec![("client_id", "i d")]),
+        ] {
+            let client = client(proof, secret);
+            let mut found = vec![];
+            let value = prove(&client, &mut found);
+            assert_eq!((value.as_ref().and_then(|v| v.to_str().ok()), found), (header, fields));
+        }
+    }
+}

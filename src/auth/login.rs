@@ -1,0 +1,411 @@
+//! Signing in, from the first question to the remote to the token.
+
+use std::{sync::Arc, time::Duration};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use reqwest::Url;
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{
+    browser,
+    callback::{Answer, Callback, Ending},
+    challenge::{self, Challenge},
+    discovery::{Discovered, discover},
+    exchange::{Exchange, text},
+    grant::{self, Failure, Grant, clip, now, seconds},
+    registration,
+    store::{Client, SignIn, Tokens},
+};
+use crate::{
+    config::{
+        Config,
+        environment::Environment,
+        sign_in::{Resource, Way},
+    },
+    error::{Error, Kind},
+    remote::{body::Sent, client::Connector, event::End},
+};
+
+/// Something that every server has to refuse without a token, and none does much about.
+const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+
+/// How often a device's code is asked about, where the server does not say.
+const INTERVAL: u64 = 5;
+
+/// What signing in needs.
+pub struct Login<'a> {
+    /// What for, and how.
+    pub config: &'a Config,
+    /// For the choice of a browser.
+    pub environment: &'a Environment,
+    /// Talks to authorization servers.
+    pub exchange: &'a Exchange,
+    /// Tells the person something.
+    pub say: &'a dyn Fn(&str),
+}
+
+impl Login<'_> {
+    /// Signs in. `known` is the sign-in before.
+    ///
+    /// # Errors
+    /// What kept the person, or the program, from signing in.
+    pub async fn run(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
+        let options = &self.config.sign_in;
+        if let (Way::ClientCredentials, Some(url)) = (options.way, &options.token_endpoint) {
+            return self.as_program(None, url.clone()).await;
+        }
+        let discovered = self.discover().await?;
+        let known = known.filter(|known| known.issuer == discovered.issuer);
+        let known = known.map(|known| &known.client);
+        let token_endpoint = discovered.endpoint("token_endpoint")?;
+        let (client, tokens) = match options.way {
+            Way::ClientCredentials => {
+                return self.as_program(Some(&discovered), token_endpoint).await;
+            }
+            Way::DeviceCode => self.with_device_code(&discovered, &token_endpoint).await?,
+            Way::Browser => self.in_browser(&discovered, &token_endpoint, known).await?,
+        };
+        Ok(self.sign_in(Some(&discovered), token_endpoint, client, tokens))
+    }
+
+    /// Asks the remote what it wants, and its authorization server what it offers.
+    async fn discover(&self) -> Result<Discovered, Error> {
+        let (is_refused, challenge) = self.challenge().await?;
+        let endpoint = &self.config.endpoint;
+        let discovered = discover(self.exchange, endpoint, challenge.as_ref()).await?;
+        if discovered.is_assumed && !is_refused {
+            return Err(Error::new(Kind::Protocol, "there is nothing to sign in to")
+                .because("the server takes requests without a token, and names none that gives any")
+                .hint("check the URL; if it is right, bridge to it without signing in"));
+        }
+        Ok(discovered)
+    }
+
+    /// Whether the remote refuses a request without a token, and what it says then.
+    async fn challenge(&self) -> Result<(bool, Option<Challenge>), Error> {
+        let config = Config { may_sign_in: false, ..self.config.clone() };
+        let connector = Connector::new(Arc::new(config));
+        let client = connector.client().await?;
+        let mut headers = client.headers();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        let both = HeaderValue::from_static("application/json, text/event-stream");
+        headers.insert(header::ACCEPT, both);
+        let body = Some((Bytes::from_static(PING.as_bytes()), Sent::default()));
+        let url = client.endpoint().clone();
+        match client.send(Method::POST, url, headers, body).await {
+            Ok(_) => Ok((false, None)),
+            Err(End::Status(refusal)) => {
+                let field = refusal.challenge.as_deref();
+                Ok((refusal.status == 401, field.and_then(challenge::bearer)))
+            }
+            Err(end) => {
+                let attempted = "could not ask the server how to sign in";
+                Err(Error::new(Kind::Unreachable, attempted).because(end.to_string()))
+            }
+        }
+    }
+
+    fn resource<'d>(&'d self, discovered: Option<&'d Discovered>) -> Option<&'d str> {
+        match &self.config.sign_in.resource {
+            Resource::Named(resource) => Some(resource),
+            Resource::Discovered => discovered?.resource.as_deref(),
+            Resource::Unsaid => None,
+        }
+    }
+
+    fn scope<'d>(&'d self, discovered: Option<&'d Discovered>) -> Option<&'d str> {
+        let pinned = self.config.sign_in.client_metadata.get("scope");
+        pinned.and_then(|scope| scope.as_str()).or_else(|| discovered?.scope.as_deref())
+    }
+
+    fn sign_in(
+        &self,
+        discovered: Option<&Discovered>,
+        token_endpoint: Url,
+        client: Client,
+        tokens: Tokens,
+    ) -> SignIn {
+        let origin = || token_endpoint.origin().ascii_serialization();
+        SignIn {
+            endpoint: self.config.endpoint.to_string(),
+            issuer: discovered.map_or_else(origin, |discovered| discovered.issuer.clone()),
+            token_endpoint: token_endpoint.to_string(),
+            resource: self.resource(discovered).map(String::from),
+            is_program: self.config.sign_in.way == Way::ClientCredentials,
+            signed_in_at: now(),
+            client,
+            tokens,
+        }
+    }
+
+    async fn as_program(&self, discovered: Option<&Discovered>, url: Url) -> Result<SignIn, Error> {
+        let nothing = serde_json::Value::Null;
+        let metadata = discovered.map_or(&nothing, |discovered| &discovered.metadata);
+        let named = self.config.sign_in.client.as_ref();
+        let client = named.filter(|client| client.secret.is_some()).ok_or_else(|| {
+            Error::new(Kind::Config, "`--client-credentials` needs a client and its secret")
+                .hint("pass `--static-oauth-client-info @FILE` with client_id and client_secret")
+        })?;
+        let client = registration::named(client, metadata);
+        let scope = self.scope(discovered);
+        let mut fields = vec![("grant_type", "client_credentials")];
+        fields.extend(scope.map(|scope| ("scope", scope)));
+        let resource = self.resource(discovered);
+        let asked = Grant { fields, client: &client, resource, scope };
+        let tokens = grant::ask(self.exchange, &url, asked).await?;
+        Ok(self.sign_in(discovered, url, client, tokens))
+    }
+
+    /// A person signs in in this machine's browser (AU-8). A client that the server has forgotten
+    /// is registered anew, once (AU-24).
+    async fn in_browser(
+        &self,
+        discovered: &Discovered,
+        token_endpoint: &Url,
+        known: Option<&Client>,
+    ) -> Result<(Client, Tokens), Error> {
+        discovered.check_pkce()?;
+        let page = discovered.endpoint("authorization_endpoint")?;
+        let mut known = known;
+        loop {
+            let callback = self.callback(known)?;
+            let uri = callback.redirect_uri();
+            let options = &self.config.sign_in;
+            let client =
+                registration::client(self.exchange, discovered, options, known, Some(&uri)).await?;
+            let was_known = known.is_some_and(|known| known.id == client.id);
+            let visit = Visit { page: &page, token_endpoint, uri, client: &client };
+            match self.visit(discovered, visit, callback).await {
+                Ok(tokens) => return Ok((client, tokens)),
+                Err(Failure::Refused(code, _)) if was_known && code == "invalid_client" => {
+                    known = None;
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Listens where the client was registered for, if that is still free.
+    fn callback(&self, known: Option<&Client>) -> Result<Callback, Error> {
+        let options = &self.config.sign_in;
+        let bind = |port| Callback::bind(&options.host, port, &options.path);
+        let uri = known.and_then(|known| known.redirect_uri.as_deref());
+        let before = uri.and_then(|uri| Url::parse(uri).ok()?.port());
+        match (options.port, before) {
+            (None, Some(before)) => bind(Some(before)).or_else(|_| bind(None)),
+            (port, _) => bind(port),
+        }
+    }
+
+    async fn visit(
+        &self,
+        discovered: &Discovered,
+        visit: Visit<'_>,
+        callback: Callback,
+    ) -> Result<Tokens, Failure> {
+        let (state, verifier) = (random()?, random()?);
+        let scope = self.scope(Some(discovered));
+        let resource = self.resource(Some(discovered));
+        let mut url = visit.page.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            query.append_pair("response_type", "code");
+            query.append_pair("client_id", &visit.client.id);
+            query.append_pair("redirect_uri", &visit.uri);
+            query.append_pair("state", state.expose_secret());
+            query.append_pair("code_challenge", &challenge_of(&verifier));
+            query.append_pair("code_challenge_method", "S256");
+            if let Some(scope) = scope {
+                query.append_pair("scope", scope);
+                if scope.split(' ').any(|word| word == "offline_access") {
+                    query.append_pair("prompt", "consent");
+                }
+            }
+            query.extend_pairs(resource.map(|resource| ("resource", resource)));
+            query.extend_pairs(&self.config.sign_in.authorize_params);
+        }
+        let answer = self.answer(&url, callback, &state).await.map_err(Failure::Passing)?;
+        let advertised = "authorization_response_iss_parameter_supported";
+        let advertised = discovered.metadata.get(advertised) == Some(&true.into());
+        let Answer { code, iss, tab } = answer;
+        if !is_from(&discovered.issuer, advertised, iss.as_deref()) {
+            tab.finish(Ending::Failed).await;
+            return Err(Failure::Passing(
+                Error::new(Kind::Authorization, "the answer of the sign-in page was not used")
+                    .because("it does not come from the authorization server that was asked"),
+            ));
+        }
+        let code = match code {
+            Ok(code) => code,
+            Err(denial) => {
+                tab.finish(Ending::Denied).await;
+                let error = Error::new(Kind::Authorization, "the authorization server said no");
+                return Err(Failure::Passing(error.because(denial.told())));
+            }
+        };
+        let fields = vec![
+            ("grant_type", "authorization_code"),
+            ("code", code.expose_secret()),
+            ("code_verifier", verifier.expose_secret()),
+            ("redirect_uri", &visit.uri),
+        ];
+        let asked = Grant { fields, client: visit.client, resource, scope };
+        let tokens = grant::ask(self.exchange, visit.token_endpoint, asked).await;
+        tab.finish(if tokens.is_ok() { Ending::SignedIn } else { Ending::Failed }).await;
+        tokens
+    }
+
+    async fn answer(
+        &self,
+        url: &Url,
+        callback: Callback,
+        state: &SecretString,
+    ) -> Result<Answer, Error> {
+        browser::check(url)?;
+        (self.say)(&format!("Sign in on this page, which opens in the browser:\n\n{url}\n"));
+        if let Err(error) = browser::open(url, self.environment).await {
+            tracing::debug!("{error}");
+            (self.say)("No browser could be opened. Copy the address into one on this machine.");
+        }
+        let options = &self.config.sign_in;
+        callback.wait(state, options.patience, options.success_url.as_ref()).await
+    }
+
+    /// A person signs in in any browser (RFC 8628; AU-54).
+    async fn with_device_code(
+        &self,
+        discovered: &Discovered,
+        token_endpoint: &Url,
+    ) -> Result<(Client, Tokens), Error> {
+        let url = discovered.endpoint("device_authorization_endpoint")?;
+        let options = &self.config.sign_in;
+        let client = registration::client(self.exchange, discovered, options, None, None).await?;
+        let (scope, resource) = (self.scope(Some(discovered)), self.resource(Some(discovered)));
+        let mut fields = Vec::new();
+        fields.extend(scope.map(|scope| ("scope", scope)));
+        fields.extend(resource.map(|resource| ("resource", resource)));
+        let authorization = grant::prove(&client, &mut fields);
+        let answer = self.exchange.post_form(&url, &fields, authorization).await?;
+        let (device, user, page) = (
+            text(&answer.body, "device_code"),
+            text(&answer.body, "user_code"),
+            text(&answer.body, "verification_uri"),
+        );
+        let (Some(device), Some(user), Some(page)) = (device, user, page) else {
+            let status = answer.status.as_u16();
+            let said = text(&answer.body, "error").map_or(format!("HTTP {status}"), clip);
+            let what = "the authorization server gave no code to enter";
+            return Err(Error::new(Kind::Authorization, what).because(said));
+        };
+        let page = browser::parse(page)?;
+        let user = clip(user);
+        (self.say)(&format!("Open this page in any browser:\n\n{page}\n\nand enter: {user}\n"));
+        let limit = seconds(answer.body.get("expires_in")).map(Duration::from_secs);
+        let limit = limit.map_or(options.patience, |limit| limit.min(options.patience));
+        let interval = seconds(answer.body.get("interval")).unwrap_or(INTERVAL);
+        let asked = || Grant {
+            fields: vec![
+                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
+                ("device_code", device),
+            ],
+            client: &client,
+            resource,
+            scope,
+        };
+        let tokens = tokio::time::timeout(limit, self.poll(token_endpoint, asked, interval)).await;
+        let tokens = tokens.map_err(|_| {
+            Error::new(Kind::Authorization, "nobody entered the code in time")
+                .hint("try again; a code is good for a few minutes")
+        })??;
+        Ok((client, tokens))
+    }
+
+    /// Asks until somebody has entered the code.
+    async fn poll<'g>(
+        &self,
+        token_endpoint: &Url,
+        asked: impl Fn() -> Grant<'g>,
+        interval: u64,
+    ) -> Result<Tokens, Error> {
+        let mut interval = interval;
+        loop {
+            tokio::time::sleep(Duration::from_secs(interval)).await;
+            match grant::ask(self.exchange, token_endpoint, asked()).await {
+                Ok(tokens) => return Ok(tokens),
+                Err(Failure::Refused(code, _)) if code == "authorization_pending" => {}
+                Err(Failure::Refused(code, _)) if code == "slow_down" => interval += INTERVAL,
+                Err(Failure::Passing(error)) => tracing::debug!("{error}"),
+                Err(Failure::Refused(_, error)) => return Err(error),
+            }
+        }
+    }
+}
+
+/// One visit of the sign-in page.
+struct Visit<'a> {
+    page: &'a Url,
+    token_endpoint: &'a Url,
+    uri: String,
+    client: &'a Client,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Passing(error)
+    }
+}
+
+/// Whether an answer comes from the authorization server that was asked (RFC 9207; AU-35, AU-36).
+fn is_from(issuer: &str, advertised: bool, iss: Option<&str>) -> bool {
+    iss.map_or(!advertised, |iss| iss == issuer)
+}
+
+/// What nobody can guess: 256 bits, in characters that need no encoding (AU-30, AU-33).
+fn random() -> Result<SecretString, Error> {
+    let mut bytes = [0; 32];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_| Error::new(Kind::Unexpected, "this system gives no random numbers"))?;
+    Ok(BASE64_URL_SAFE_NO_PAD.encode(bytes).into())
+}
+
+/// What the sign-in page is shown of the verifier (RFC 7636, 4.2).
+fn challenge_of(verifier: &SecretString) -> String {
+    let bytes = verifier.expose_secret().as_bytes();
+    BASE64_URL_SAFE_NO_PAD.encode(ring::digest::digest(&ring::digest::SHA256, bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_must_come_from_the_server_that_was_asked() {
+        const ISSUER: &str = "https://as.example";
+        for (advertised, iss, proceeds) in [
+            (true, Some(ISSUER), true),
+            (true, None, false),
+            (true, Some("https://evil.example"), false),
+            (false, Some("https://evil.example"), false),
+            (false, Some("https://as.example/"), false),
+            (false, Some("HTTPS://as.example"), false),
+            (false, Some(ISSUER), true),
+            (false, None, true),
+        ] {
+            assert_eq!(is_from(ISSUER, advertised, iss), proceeds, "T114: {advertised} {iss:?}");
+        }
+    }
+
+    #[test]
+    fn the_challenge_is_that_of_the_standard() {
+        // RFC 7636, appendix B.
+        let verifier = SecretString::from("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert_eq!(challenge_of(&verifier), "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        let (one, other) = (random().expect("random"), random().expect("random"));
+        assert_eq!(one.expose_secret().len(), 43);
+        assert_ne!(one.expose_secret(), other.expose_secret());
+    }
+}

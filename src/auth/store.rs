@@ -1,0 +1,339 @@
+//! Sign-ins on disk: one file for each, readable by nobody else (SEC-1).
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Map, Value, json};
+
+use super::exchange::text;
+use crate::{
+    config::{
+        Config,
+        sign_in::{Resource, Way},
+    },
+    error::{Error, Kind},
+};
+
+/// How a client proves itself at the token endpoint (AU-24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// Not at all: it names itself.
+    #[default]
+    None,
+    /// With its secret in a header.
+    Basic,
+    /// With its secret in the form.
+    Post,
+}
+
+/// A client that an authorization server knows.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: Option<SecretString>,
+    /// How it proves itself.
+    pub proof: Proof,
+    /// The redirect URI that it was registered with; `None` for one that was not registered here.
+    pub redirect_uri: Option<String>,
+    /// When its secret expires, in seconds since 1970.
+    pub expires_at: Option<u64>,
+}
+
+/// What an authorization server gave.
+#[derive(Debug, Clone)]
+pub struct Tokens {
+    /// What is sent to the remote.
+    pub access: SecretString,
+    /// Who signed in, as the authorization server says.
+    pub id: Option<SecretString>,
+    /// What brings the next access token.
+    pub refresh: Option<SecretString>,
+    /// When they were given, in seconds since 1970.
+    pub given_at: u64,
+    /// When the access token expires.
+    pub expires_at: Option<u64>,
+    /// What it is good for.
+    pub scope: Option<String>,
+}
+
+/// One sign-in.
+#[derive(Debug, Clone)]
+pub struct SignIn {
+    /// The endpoint that the tokens are for.
+    pub endpoint: String,
+    /// Who gave them.
+    pub issuer: String,
+    /// Where the next ones are asked for.
+    pub token_endpoint: String,
+    /// What they are for, as it is said in each request (AU-32).
+    pub resource: Option<String>,
+    /// Whether the program signed in, and not a person.
+    pub is_program: bool,
+    /// When somebody signed in, in seconds since 1970; refreshing does not change it.
+    pub signed_in_at: u64,
+    /// In whose name.
+    pub client: Client,
+    /// The tokens.
+    pub tokens: Tokens,
+}
+
+/// Where one sign-in is kept.
+#[derive(Debug, Clone)]
+pub struct Place {
+    file: PathBuf,
+}
+
+/// The right to change a sign-in, which one process has at a time (AU-51).
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// All sign-ins in a state directory.
+pub fn all(state_dir: &Path) -> Vec<SignIn> {
+    let entries = fs::read_dir(directory(state_dir)).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
+    names.sort();
+    let place = |name: String| Place { file: directory(state_dir).join(name) };
+    names.into_iter().filter_map(|name| place(name).read()).collect()
+}
+
+fn directory(state_dir: &Path) -> PathBuf {
+    state_dir.join("sign-ins")
+}
+
+impl Place {
+    /// The place for what the configuration describes; `None` where there is no home. Whoever signs
+    /// in to one endpoint for two resources, or as two programs, has two sign-ins.
+    pub fn of(config: &Config) -> Option<Self> {
+        let options = &config.sign_in;
+        let mut name = config.endpoint.to_string();
+        if let Resource::Named(resource) = &options.resource {
+            name = format!("{name}\nresource {resource}");
+        }
+        for (key, value) in &options.authorize_params {
+            name = format!("{name}\nparameter {key}={value}");
+        }
+        if options.way == Way::ClientCredentials {
+            let client = options.client.as_ref().map_or("", |client| &client.id);
+            name = format!("{name}\nprogram {client}");
+        }
+        let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
+        let digest: String =
+            digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let file = directory(config.state_dir.as_ref()?).join(format!("{digest}.json"));
+        Some(Place { file })
+    }
+
+    /// What is kept there; `None` where nothing is, or nothing that can be read.
+    pub fn read(&self) -> Option<SignIn> {
+        let bytes = fs::read(&self.file).ok()?;
+        SignIn::from_json(&serde_json::from_slice(&bytes).ok()?)
+    }
+
+    /// Keeps a sign-in, at once and readable by nobody else.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, sign_in: &SignIn) -> Result<(), Error> {
+        let write = || -> io::Result<()> {
+            let mut temporary = tempfile::NamedTempFile::new_in(self.directory()?)?;
+            temporary.write_all(sign_in.to_json().to_string().as_bytes())?;
+            temporary.as_file().sync_all()?;
+            temporary.persist(&self.file)?;
+            Ok(())
+        };
+        write().map_err(|cause| not_kept(&cause))
+    }
+
+    /// Forgets what is kept there; says whether there was anything.
+    ///
+    /// # Errors
+    /// The file cannot be removed.
+    pub fn remove(&self) -> Result<bool, Error> {
+        match fs::remove_file(&self.file) {
+            Ok(()) => Ok(true),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(cause) => Err(Error::new(Kind::Unexpected, "could not forget the sign-in")
+                .because(cause.to_string())),
+        }
+    }
+
+    /// Waits until no other process changes the sign-in. Blocks.
+    ///
+    /// # Errors
+    /// The lock's file cannot be made.
+    pub fn lock(&self) -> Result<Lock, Error> {
+        let lock = || -> io::Result<Lock> {
+            self.directory()?;
+            let mut options = File::options();
+            options.create(true).truncate(false).write(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(self.file.with_extension("lock"))?;
+            file.lock()?;
+            Ok(Lock { _file: file })
+        };
+        lock().map_err(|cause| not_kept(&cause))
+    }
+
+    /// The directory, made where it is missing.
+    fn directory(&self) -> io::Result<&Path> {
+        let directory = self.file.parent().unwrap_or(Path::new("."));
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(directory)?;
+        Ok(directory)
+    }
+}
+
+fn not_kept(cause: &io::Error) -> Error {
+    Error::new(Kind::Unexpected, "could not keep the sign-in").because(cause.to_string())
+}
+
+impl Proof {
+    /// As the metadata of clients calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Proof::None => "none",
+            Proof::Basic => "client_secret_basic",
+            Proof::Post => "client_secret_post",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Proof::None, Proof::Basic, Proof::Post].into_iter().find(|proof| proof.name() == name)
+    }
+}
+
+impl SignIn {
+    fn to_json(&self) -> Value {
+        let secret = |secret: &Option<SecretString>| {
+            secret.as_ref().map(|secret| secret.expose_secret().to_owned())
+        };
+        let (client, tokens) = (&self.client, &self.tokens);
+        let value = json!({
+            "endpoint": self.endpoint,
+            "issuer": self.issuer,
+            "token_endpoint": self.token_endpoint,
+            "resource": self.resource,
+            "is_program": self.is_program,
+            "signed_in_at": self.signed_in_at,
+            "client_id": client.id,
+            "client_secret": secret(&client.secret),
+            "token_endpoint_auth_method": client.proof.name(),
+            "redirect_uri": client.redirect_uri,
+            "client_secret_expires_at": client.expires_at,
+            "access_token": tokens.access.expose_secret(),
+            "id_token": secret(&tokens.id),
+            "refresh_token": secret(&tokens.refresh),
+            "given_at": tokens.given_at,
+            "expires_at": tokens.expires_at,
+            "scope": tokens.scope,
+        });
+        let Value::Object(members) = value else { return value };
+        Value::Object(members.into_iter().filter(|(_, v)| !v.is_null()).collect::<Map<_, _>>())
+    }
+
+    fn from_json(value: &Value) -> Option<Self> {
+        let owned = |name| text(value, name).map(String::from);
+        let secret = |name| text(value, name).map(SecretString::from);
+        let number = |name| value.get(name).and_then(Value::as_u64);
+        Some(SignIn {
+            endpoint: owned("endpoint")?,
+            issuer: owned("issuer")?,
+            token_endpoint: owned("token_endpoint")?,
+            resource: owned("resource"),
+            is_program: value.get("is_program").and_then(Value::as_bool) == Some(true),
+            signed_in_at: number("signed_in_at").unwrap_or_default(),
+            client: Client {
+                id: owned("client_id")?,
+                secret: secret("client_secret"),
+                proof: text(value, "token_endpoint_auth_method").and_then(Proof::named)?,
+                redirect_uri: owned("redirect_uri"),
+                expires_at: number("client_secret_expires_at"),
+            },
+            tokens: Tokens {
+                access: secret("access_token")?,
+                id: secret("id_token"),
+                refresh: secret("refresh_token"),
+                given_at: number("given_at").unwrap_or_default(),
+                expires_at: number("expires_at"),
+                scope: owned("scope"),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> SignIn {
+        SignIn {
+            endpoint: "https://h.example/mcp".into(),
+            issuer: "https://as.example".into(),
+            token_endpoint: "https://as.example/token".into(),
+            resource: None,
+            is_program: false,
+            signed_in_at: 1,
+            client: Client {
+                id: "me".into(),
+                secret: Some("SECRET-c".into()),
+                proof: Proof::Basic,
+                ..Client::default()
+            },
+            tokens: Tokens {
+                access: "SECRET-a".into(),
+                id: None,
+                refresh: Some("SECRET-r".into()),
+                given_at: 2,
+                expires_at: Some(3),
+                scope: Some("a b".into()),
+            },
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_sign_in_comes_back_as_it_was_and_nobody_else_can_read_it() {
+        use std::os::unix::fs::PermissionsExt;
+        let home = tempfile::tempdir().expect("a directory");
+        let place = Place { file: directory(home.path()).join("x.json") };
+        assert!(place.read().is_none());
+        let held = place.lock().expect("nobody has it");
+        place.write(&sample()).expect("written");
+        drop(held);
+        let read = place.read().expect("it is there");
+        assert_eq!(read.to_json(), sample().to_json());
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        assert_eq!(mode(&place.file), 0o600);
+        assert_eq!(mode(&place.file.with_extension("lock")), 0o600);
+        assert_eq!(mode(&directory(home.path())), 0o700);
+        assert_eq!(all(home.path()).len(), 1);
+        assert_eq!((place.remove(), place.remove()), (Ok(true), Ok(false)));
+    }
+
+    #[test]
+    fn what_is_secret_is_not_shown() {
+        assert!(!format!("{:?}", sample()).contains("SECRET"));
+    }
+
+    #[test]
+    fn a_file_that_is_no_sign_in_counts_as_none() {
+        for text in ["", "{}", "[]", r#"{"endpoint":"https://h.example/"}"#] {
+            let value = serde_json::from_str(text).unwrap_or_default();
+            assert!(SignIn::from_json(&value).is_none(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The options about signing in; those of mcp-remote mean here what they mean there.
+//!
+//! A table, as each option is a text or a flag, and what is said is read in one place alone: the
+//! code that `clap` derives would be twenty times as large.
+
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, builder::ValueParser,
+    value_parser,
+};
+
+use super::value::PositiveSeconds;
+
+/// What an option takes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Takes {
+    /// Nothing; the value is `true`, or in a file or a variable also `false`.
+    Nothing,
+    /// A text, which the word stands for.
+    Text(&'static str),
+    /// One of several texts.
+    Texts(&'static str),
+    /// A number of seconds above 0.
+    Seconds,
+}
+
+/// Each option: its name, what it takes, and what it is for.
+const OPTIONS: [(&str, Takes, &str); 14] = [
+    (
+        "device-code",
+        Takes::Nothing,
+        "Sign in without a browser on this machine: enter a code on any other",
+    ),
+    (
+        "client-credentials",
+        Takes::Nothing,
+        "Sign in as this program, with a client id and a secret, and not as a person",
+    ),
+    (
+        "static-oauth-client-info",
+        Takes::Text("JSON"),
+        "The client that the authorization server knows: JSON, or @FILE; ${VAR} is replaced",
+    ),
+    (
+        "static-oauth-client-metadata",
+        Takes::Text("JSON"),
+        "What to register a client with, beside the usual: JSON, or @FILE",
+    ),
+    (
+        "client-metadata-url",
+        Takes::Text("URL"),
+        "The client's own metadata document, an https URL, where the server takes such",
+    ),
+    (
+        "resource",
+        Takes::Text("URI"),
+        "What the token is for (RFC 8707) [default: what the server says]",
+    ),
+    ("disable-resource-parameter", Takes::Nothing, "Do not say what the token is for"),
+    (
+        "authorize-param",
+        Takes::Texts("KEY=VALUE"),
+        "Add this to the address of the sign-in page (repeatable)",
+    ),
+    ("token-endpoint", Takes::Text("URL"), "Ask for tokens here, with --client-credentials"),
+    ("use-id-token", Takes::Nothing, "Send the id token in the place of the access token"),
+    (
+        "host",
+        Takes::Text("HOST"),
+        "The host in the address that the sign-in page leads back to [default: localhost]",
+    ),
+    ("callback-path", Takes::Text("PATH"), "The path in that address [default: /oauth/callback]"),
+    ("auth-timeout", Takes::Seconds, "How long signing in may take [default: 300]"),
+    ("auth-success-url", Takes::Text("URL"), "The page to show in the browser after signing in"),
+];
+
+/// What one source says about signing in: options by their names, and their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SignInSettings {
+    values: Vec<(&'static str, String)>,
+}
+
+impl SignInSettings {
+    /// The value of an option.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// All values of an option.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        let own = self.values.iter().filter(move |(known, _)| *known == name);
+        own.map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a flag is set.
+    pub fn is(&self, name: &str) -> bool {
+        self.text(name) == Some("true")
+    }
+
+    /// Sets an option, whatever was said about it before.
+    pub(crate) fn set(&mut self, name: &'static str, values: impl IntoIterator<Item = String>) {
+        self.values.retain(|(known, _)| *known != name);
+        self.values.extend(values.into_iter().map(|value| (name, value)));
+    }
+
+    /// The settings of two sources, where both speak the stronger's.
+    pub(crate) fn over(self, mut weak: Self) -> Self {
+        // Who names a resource does not mean somebody else's "none at all".
+        if self.text("resource").is_some() {
+            weak.set("disable-resource-parameter", None);
+        }
+        weak.values.retain(|(known, _)| self.text(known).is_none());
+        weak.values.extend(self.values);
+        weak
+    }
+}
+
+impl Args for SignInSettings {
+    fn augment_args(command: Command) -> Command {
+        let command = command.next_help_heading("Sign-in");
+        command.args(OPTIONS.map(argument)).next_help_heading(None)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+fn argument((name, takes, help): (&'static str, Takes, &'static str)) -> Arg {
+    let (parser, word): (ValueParser, _) = match takes {
+        Takes::Nothing => (value_parser!(bool), None),
+        Takes::Text(word) | Takes::Texts(word) => (value_parser!(String), Some(word)),
+        Takes::Seconds => (value_parser!(PositiveSeconds).into(), Some("SECONDS")),
+    };
+    let is_list = matches!(takes, Takes::Texts(_));
+    let action = if is_list { ArgAction::Append } else { ArgAction::Set };
+    let arg = Arg::new(name).long(name).help(help).action(action).value_parser(parser);
+    let arg = arg.allow_negative_numbers(takes == Takes::Seconds);
+    match word {
+        Some(word) => arg.value_name(word),
+        None => arg.num_args(0).default_missing_value("true"),
+    }
+}
+
+impl FromArgMatches for SignInSettings {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        let mut settings = Self::default();
+        settings.update_from_arg_matches(matches)?;
+        Ok(settings)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        for (name, takes, _) in OPTIONS {
+            if takes == Takes::Nothing {
+                if let Some(flag) = matches.get_one::<bool>(name) {
+                    self.set(name, [flag.to_string()]);
+                }
+            } else if let Some(values) = matches.get_raw(name) {
+                self.set(name, values.map(|value| value.to_string_lossy().into_owned()));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(arguments: &[&str]) -> SignInSettings {
+        let command = SignInSettings::augment_args(Command::new("x").no_binary_name(true));
+        let matches = command.get_matches_from(arguments);
+        SignInSettings::from_arg_matches(&matches).expect("they are good")
+    }
+
+    #[test]
+    fn options_are_read_and_the_stronger_source_wins() {
+        let strong = read(&["--resource=https://h/", "--authorize-param=a=b", "--device-code"]);
+        let weak = read(&[
+            "--disable-resource-parameter",
+            "--authorize-param=c=d",
+            "--host=127.0.0.1",
+            "--auth-timeout=9",
+        ]);
+        assert!(weak.is("disable-resource-parameter") && !weak.is("device-code"));
+        let merged = strong.over(weak);
+        assert!(!merged.is("disable-resource-parameter") && merged.is("device-code"));
+        assert_eq!(merged.all("authorize-param").collect::<Vec<_>>(), ["a=b"]);
+        assert_eq!(
+            (merged.text("host"), merged.text("auth-timeout")),
+            (Some("127.0.0.1"), Some("9"))
+        );
+    }
+}

@@ -1,0 +1,49 @@
+//! `composio-bridge login URL`: sign in to a server.
+
+use std::io::{self, Write};
+
+use crate::{
+    auth::{exchange::Exchange, login::Login, store::Place},
+    cli::Cli,
+    config::{Config, environment::Environment},
+    error::{Error, Kind},
+    logging,
+};
+
+/// Signs in, and keeps the sign-in.
+///
+/// # Errors
+/// What kept the person from signing in, or the sign-in from being kept.
+pub fn run(cli: Cli) -> Result<(), Error> {
+    let environment = Environment::of_process();
+    let config = Config::load(cli, &environment)?;
+    logging::start(&config.log);
+    if !config.may_sign_in {
+        return Err(Error::new(Kind::Config, "a sign-in would not be used for this server")
+            .because("a header or a key carries a credential already, or http:// is not encrypted")
+            .hint("leave out what names the credential"));
+    }
+    let place = Place::of(&config).ok_or_else(|| {
+        Error::new(Kind::Config, "there is no directory to keep a sign-in in")
+            .hint("set COMPOSIO_BRIDGE_STATE_DIR to one of yours")
+    })?;
+    let exchange = Exchange::new(&config);
+    let login =
+        Login { config: &config, environment: &environment, exchange: &exchange, say: &say };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| {
+        Error::new(Kind::Unexpected, "could not start").because(cause.to_string())
+    })?;
+    let sign_in = runtime.block_on(login.run(place.read().as_ref()))?;
+    let lock = place.lock()?;
+    place.write(&sign_in)?;
+    drop(lock);
+    let origin = config.endpoint.origin().ascii_serialization();
+    say(&format!("Signed in to {origin}. Bridges to this URL use it from now on."));
+    Ok(())
+}
+
+fn say(text: &str) {
+    // Whoever reads this may have gone away; there is nobody left to tell.
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}

@@ -1,0 +1,346 @@
+//! How to sign in, from the options about it.
+
+use std::{fs, path::Path, time::Duration};
+
+use reqwest::Url;
+use secrecy::SecretString;
+use serde_json::{Map, Value};
+
+use super::{endpoint::is_loopback, environment::Environment, header::expand};
+use crate::{
+    auth::mcp_remote,
+    cli::{HeaderSource, Settings, sign_in::SignInSettings, value::PositiveSeconds},
+    error::{Error, Kind},
+};
+
+/// How long a person may take to sign in.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What the bridge itself says at the sign-in page.
+const RESERVED: [&str; 6] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "state",
+    "code_challenge",
+    "code_challenge_method",
+];
+
+/// Who signs in, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    /// A person, in the browser of this machine.
+    #[default]
+    Browser,
+    /// A person, in any browser, with a code (`--device-code`).
+    DeviceCode,
+    /// The program itself (`--client-credentials`).
+    ClientCredentials,
+}
+
+/// What tokens are asked for (RFC 8707).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Resource {
+    /// What the remote's metadata names.
+    #[default]
+    Discovered,
+    /// This (`--resource`).
+    Named(String),
+    /// Nothing is said about it (`--disable-resource-parameter`).
+    Unsaid,
+}
+
+/// A client that the authorization server knows (`--static-oauth-client-info`).
+#[derive(Debug, Clone)]
+pub struct StaticClient {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: Option<SecretString>,
+    /// How it proves itself at the token endpoint, where that was said.
+    pub method: Option<String>,
+}
+
+/// How to sign in.
+#[derive(Debug, Clone, Default)]
+pub struct SignIn {
+    /// Who, and where.
+    pub way: Way,
+    /// The client, where it is known.
+    pub client: Option<StaticClient>,
+    /// What to register a client with, beside the usual.
+    pub client_metadata: Map<String, Value>,
+    /// The client's own metadata document.
+    pub client_metadata_url: Option<String>,
+    /// What tokens are asked for.
+    pub resource: Resource,
+    /// More for the address of the sign-in page.
+    pub authorize_params: Vec<(String, String)>,
+    /// Where tokens are asked for, whatever the metadata says.
+    pub token_endpoint: Option<Url>,
+    /// Send the id token in the place of the access token.
+    pub use_id_token: bool,
+    /// The host in the redirect URI.
+    pub host: String,
+    /// Its port; `None` for any.
+    pub port: Option<u16>,
+    /// Its path.
+    pub path: String,
+    /// How long signing in may take.
+    pub patience: Duration,
+    /// The page to show afterwards.
+    pub success_url: Option<Url>,
+    /// Where mcp-remote, started with the same options, keeps its sign-in.
+    pub mcp_remote: Vec<mcp_remote::Place>,
+}
+
+/// Reads and checks the options about signing in. No message holds a value.
+///
+/// # Errors
+/// An option cannot be used as it is.
+pub(super) fn read(
+    settings: &Settings,
+    headers: &[HeaderSource],
+    env: &Environment,
+) -> Result<SignIn, Error> {
+    let options = &settings.sign_in;
+    let usual = if cfg!(windows) { "127.0.0.1" } else { "localhost" };
+    let port = settings.callback_port.as_deref().and_then(|port| port.parse().ok());
+    Ok(SignIn {
+        way: way(options)?,
+        client: options.text("static-oauth-client-info").map(|t| client(t, env)).transpose()?,
+        client_metadata: match options.text("static-oauth-client-metadata") {
+            Some(text) => object("--static-oauth-client-metadata", text, env, false)?,
+            None => Map::new(),
+        },
+        client_metadata_url: client_metadata_url(options)?,
+        resource: resource(options)?,
+        authorize_params: options
+            .all("authorize-param")
+            .map(authorize_param)
+            .collect::<Result<_, _>>()?,
+        token_endpoint: token_endpoint(options)?,
+        use_id_token: options.is("use-id-token"),
+        host: options.text("host").unwrap_or(usual).to_owned(),
+        port: port.filter(|port| *port != 0),
+        path: path(options)?,
+        patience: patience(options),
+        success_url: success_url(options, settings.allow_http == Some(true))?,
+        mcp_remote: of_mcp_remote(settings, headers, env),
+    })
+}
+
+/// Where mcp-remote's sign-in may be; nowhere on a machine that never saw it.
+fn of_mcp_remote(
+    settings: &Settings,
+    headers: &[HeaderSource],
+    env: &Environment,
+) -> Vec<mcp_remote::Place> {
+    let Some(root) = mcp_remote::root(env) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(&root) else { return Vec::new() };
+    let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    let options = &settings.sign_in;
+    let says_resource = !options.is("disable-resource-parameter");
+    let params: Vec<String> = options.all("authorize-param").map(String::from).collect();
+    let flags = mcp_remote::Flags {
+        server_url: settings.url.as_deref().unwrap_or_default(),
+        resource: options.text("resource").filter(|_| says_resource),
+        authorize_params: &params,
+        headers: &mcp_remote::header_lines(headers),
+        client_metadata_url: options.text("client-metadata-url"),
+        token_endpoint: options.text("token-endpoint"),
+    };
+    mcp_remote::files::places(&root, names.iter().filter_map(|name| name.to_str()), &flags)
+}
+
+fn wrong(option: &str, why: impl Into<String>) -> Error {
+    Error::new(Kind::Config, format!("the value of {option} cannot be used")).because(why)
+}
+
+fn way(options: &SignInSettings) -> Result<Way, Error> {
+    match (options.is("device-code"), options.is("client-credentials")) {
+        (false, false) => Ok(Way::Browser),
+        (true, false) => Ok(Way::DeviceCode),
+        (false, true) => Ok(Way::ClientCredentials),
+        (true, true) => Err(Error::new(
+            Kind::Config,
+            "`--device-code` and `--client-credentials` exclude each other",
+        )),
+    }
+}
+
+/// The JSON object in a text, or in the file that it names after an `@`.
+fn object(
+    option: &str,
+    text: &str,
+    env: &Environment,
+    expands: bool,
+) -> Result<Map<String, Value>, Error> {
+    let text = match text.strip_prefix('@') {
+        Some(path) => fs::read_to_string(env.expand_home(Path::new(path)))
+            .map_err(|cause| wrong(option, format!("its file cannot be read: {cause}")))?,
+        None => text.to_owned(),
+    };
+    let text = if expands {
+        let missing = |name| wrong(option, format!("the variable {name} is not set"));
+        expand(&text, env).map_err(missing)?
+    } else {
+        text
+    };
+    serde_json::from_str(&text).map_err(|_| wrong(option, "it is no JSON object"))
+}
+
+fn client(text: &str, env: &Environment) -> Result<StaticClient, Error> {
+    const OPTION: &str = "--static-oauth-client-info";
+    let members = object(OPTION, text, env, true)?;
+    let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
+    Ok(StaticClient {
+        id: text("client_id").ok_or_else(|| wrong(OPTION, "it has no client_id"))?.to_owned(),
+        secret: text("client_secret").map(SecretString::from),
+        method: text("token_endpoint_auth_method").map(String::from),
+    })
+}
+
+fn client_metadata_url(options: &SignInSettings) -> Result<Option<String>, Error> {
+    let Some(text) = options.text("client-metadata-url").map(str::trim) else { return Ok(None) };
+    let url = Url::parse(text).ok();
+    let fits = url.is_some_and(|url| url.scheme() == "https" && url.path() != "/");
+    let why = "it must be an https:// URL with a path";
+    if fits { Ok(Some(text.to_owned())) } else { Err(wrong("--client-metadata-url", why)) }
+}
+
+fn resource(options: &SignInSettings) -> Result<Resource, Error> {
+    let named = options.text("resource").map(str::trim);
+    match named {
+        _ if options.is("disable-resource-parameter") => Ok(Resource::Unsaid),
+        None => Ok(Resource::Discovered),
+        Some(text) if Url::parse(text).is_ok() => Ok(Resource::Named(text.to_owned())),
+        Some(_) => Err(wrong("--resource", "it must be an absolute URI")),
+    }
+}
+
+fn authorize_param(text: &str) -> Result<(String, String), Error> {
+    const OPTION: &str = "--authorize-param";
+    let (key, value) = text.split_once('=').ok_or_else(|| wrong(OPTION, "it must be KEY=VALUE"))?;
+    if RESERVED.contains(&key) {
+        return Err(wrong(OPTION, format!("the bridge itself says {key}")));
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+fn token_endpoint(options: &SignInSettings) -> Result<Option<Url>, Error> {
+    const OPTION: &str = "--token-endpoint";
+    let Some(text) = options.text("token-endpoint") else { return Ok(None) };
+    if !options.is("client-credentials") {
+        return Err(wrong(OPTION, "it can only be used with --client-credentials"));
+    }
+    let url = page(OPTION, text, false)?;
+    if url.fragment().is_some() {
+        return Err(wrong(OPTION, "it must have no fragment"));
+    }
+    Ok(Some(url))
+}
+
+fn success_url(options: &SignInSettings, allow_http: bool) -> Result<Option<Url>, Error> {
+    const OPTION: &str = "--auth-success-url";
+    let Some(text) = options.text("auth-success-url") else { return Ok(None) };
+    let url = page(OPTION, text, allow_http)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(OPTION, "it must have no query and no fragment"));
+    }
+    Ok(Some(url))
+}
+
+/// An https URL, or http on this machine, without a user name.
+fn page(option: &str, text: &str, allow_http: bool) -> Result<Url, Error> {
+    let url = Url::parse(text.trim()).map_err(|_| wrong(option, "it must be an https:// URL"))?;
+    let is_plain = url.scheme() == "http" && (allow_http || is_loopback(&url));
+    if url.scheme() != "https" && !is_plain {
+        return Err(wrong(option, "it must be an https:// URL, or http:// to this machine"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong(option, "it must not hold a user name or a password"));
+    }
+    Ok(url)
+}
+
+fn patience(options: &SignInSettings) -> Duration {
+    let named = options.text("auth-timeout").and_then(|text| text.parse().ok());
+    named.map_or(PATIENCE, |PositiveSeconds(wait)| wait)
+}
+
+fn path(options: &SignInSettings) -> Result<String, Error> {
+    let path = options.text("callback-path").unwrap_or("/oauth/callback");
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#".contains(&byte));
+    if path.starts_with('/') && is_plain {
+        return Ok(path.to_owned());
+    }
+    Err(wrong("--callback-path", "it must begin with / and hold neither ? nor #"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_with(change: impl FnOnce(&mut SignInSettings)) -> Result<SignIn, Error> {
+        let mut settings = Settings { callback_port: Some("3335".into()), ..Settings::default() };
+        change(&mut settings.sign_in);
+        read(&settings, &[], &Environment::of([("ID", "me"), ("SECRET", "s3cret")]))
+    }
+
+    #[test]
+    fn without_options_a_person_signs_in_in_the_browser() {
+        let plain = read_with(|_| ()).expect("nothing is wrong");
+        assert_eq!(
+            (plain.way, plain.port, plain.path.as_str()),
+            (Way::Browser, Some(3335), "/oauth/callback")
+        );
+        assert_eq!(plain.resource, Resource::Discovered);
+    }
+
+    #[test]
+    fn a_client_may_have_variables_and_stand_in_a_file() {
+        use secrecy::ExposeSecret;
+        const TEXT: &str = r#"{"client_id":"${ID}","client_secret":"${SECRET}"}"#;
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        fs::write(file.path(), TEXT).expect("it can be written");
+        for text in [TEXT.to_owned(), format!("@{}", file.path().display())] {
+            let read = read_with(|o| o.set("static-oauth-client-info", [text])).expect("good");
+            let client = read.client.expect("it was given");
+            let secret = client.secret.map(|secret| secret.expose_secret().to_owned());
+            assert_eq!((client.id.as_str(), secret.as_deref()), ("me", Some("s3cret")));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_named_and_not_shown() {
+        const INFO: &str = "static-oauth-client-info";
+        for (name, value, part) in [
+            (INFO, "SECRET", "no JSON"),
+            (INFO, "{\"x\":\"SECRET\"}", "client_id"),
+            (INFO, "@/no/such", "cannot be read"),
+            ("authorize-param", "state=SECRET", "the bridge itself"),
+            ("authorize-param", "SECRET", "KEY=VALUE"),
+            ("resource", "SECRET", "absolute"),
+            ("token-endpoint", "https://h/SECRET", "--client-credentials"),
+            ("callback-path", "SECRET", "begin with /"),
+            ("auth-success-url", "http://h.example/SECRET", "https://"),
+        ] {
+            let change = |o: &mut SignInSettings| o.set(name, [value.to_owned()]);
+            let report = read_with(change).expect_err(part).report();
+            assert!(report.contains(part) && !report.contains("SECRET"), "{report}");
+        }
+    }
+
+    #[test]
+    fn saying_no_resource_is_stronger_than_naming_one() {
+        let named = |o: &mut SignInSettings| o.set("resource", [" https://h/x ".to_owned()]);
+        let read = read_with(named).expect("good");
+        assert_eq!(read.resource, Resource::Named("https://h/x".into()));
+        let both = read_with(|o| {
+            named(o);
+            o.set("disable-resource-parameter", ["true".to_owned()]);
+        });
+        assert_eq!(both.expect("good").resource, Resource::Unsaid);
+    }
+}
