@@ -187,6 +187,10 @@ pub struct Settings {
     )]
     pub startup_grace: Option<Seconds>,
 
+    /// How long the server's question may wait for the person's answer during a call [default: 720]
+    #[arg(long, value_name = "SECONDS", help_heading = "Connection")]
+    pub input_timeout: Option<PositiveSeconds>,
+
     /// Ping the remote, and reconnect when it does not answer
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Connection")]
     pub keep_alive: Option<bool>,

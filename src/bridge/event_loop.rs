@@ -218,6 +218,7 @@ fn settings(config: &Config, store: &Store) -> Settings {
         protocol: config.protocol,
         known: store.transport(),
         grace: millis(config.startup_grace),
+        input_wait: millis(config.input_timeout),
         call_wait: millis(CALL_WAIT),
         answer_wait: config.timeouts.headers.map(millis),
         ping_interval: config.ping_interval.map(millis),

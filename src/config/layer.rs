@@ -158,6 +158,7 @@ pub(super) fn over(strong: Settings, mut weak: Settings) -> Settings {
         headers_timeout: strong.headers_timeout.or(weak.headers_timeout),
         body_timeout: strong.body_timeout.or(weak.body_timeout),
         startup_grace: strong.startup_grace.or(weak.startup_grace),
+        input_timeout: strong.input_timeout.or(weak.input_timeout),
         keep_alive: strong.keep_alive.or(weak.keep_alive),
         ping_interval: strong.ping_interval.or(weak.ping_interval),
         disable_cookies: strong.disable_cookies.or(weak.disable_cookies),

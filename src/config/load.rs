@@ -26,6 +26,9 @@ const ANSWER: Duration = Duration::from_secs(300);
 const PING: Duration = Duration::from_secs(30);
 const GRACE: Duration = Duration::from_secs(5);
 
+/// The default of `--input-timeout`: a person may be thinking.
+const INPUT: Duration = Duration::from_secs(12 * 60);
+
 /// Settings by their source, each over the next.
 struct Sources {
     flags: Settings,
@@ -96,6 +99,7 @@ impl Config {
             timeouts: timeouts(&settings),
             ping_interval: ping_interval(&settings),
             startup_grace: settings.startup_grace.map_or(GRACE, |wait| wait.0),
+            input_timeout: settings.input_timeout.map_or(INPUT, |wait| wait.0),
             network,
             log: log(&settings),
             tools: ToolFilter { allow: settings.allow_tool, ignore: settings.ignore_tool },

@@ -153,6 +153,9 @@ pub struct Config {
     pub ping_interval: Option<Duration>,
     /// How long `initialize` may wait for the remote before the bridge answers itself.
     pub startup_grace: Duration,
+    /// How long what the server asks during a call may wait for its answer, where client and server
+    /// are of different eras.
+    pub input_timeout: Duration,
     /// How connections are made.
     pub network: Network,
     /// Logging.

@@ -684,6 +684,40 @@ fn t79_rounds_without_questions_are_paced_and_end_with_the_call() {
 }
 
 #[test]
+fn t79_rounds_that_ask_nothing_are_stopped_at_the_cap_too() {
+    let server = Modern::start();
+    server.on("tools/call", |call| call.ask(None, Some("again")));
+    let mut bridge = connected(&server, "2025-11-25");
+    bridge.call("1", "m");
+    // The pauses grow, and take most of a minute together.
+    let rounds: Vec<_> = (1..=10).map(|n| server.await_nth(n, is_call)).collect();
+    for pair in rounds.windows(2) {
+        assert!(pair[1].at - pair[0].at >= Duration::from_millis(230), "paced");
+    }
+    let answer = bridge.answer_to("1");
+    assert_eq!(answer["result"]["isError"], true, "{answer}");
+    let sent = server.count(is_call);
+    assert!((10..=12).contains(&sent), "{sent} rounds");
+    server.is_content();
+    bridge.finish();
+}
+
+#[test]
+fn t79_a_round_that_nobody_answers_is_given_up() {
+    let server = Modern::start();
+    server.on("tools/call", |call| call.ask(Some(&format!(r#"{{"who":{FORM}}}"#)), Some("s")));
+    let mut bridge = Bridge::to(server.endpoint()).arg("--input-timeout=0.7").spawn();
+    bridge.handshake("2025-11-25");
+    bridge.call("1", "m");
+    let question = bridge.incoming("elicitation/create");
+    let withdrawn = bridge.incoming("notifications/cancelled");
+    assert_eq!(withdrawn["params"]["requestId"], question["id"]);
+    assert_eq!(bridge.answer_to("1")["result"]["isError"], true);
+    assert_eq!(server.count(is_call), 1, "no retry");
+    bridge.finish();
+}
+
+#[test]
 fn t79_rounds_without_end_are_stopped_at_the_cap() {
     for method in ["tools/call", "prompts/get", "resources/read"] {
         let server = Modern::start();

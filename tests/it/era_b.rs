@@ -454,6 +454,27 @@ fn t94_a_state_for_other_arguments_or_another_tool_is_refused() {
 }
 
 #[test]
+fn t95_a_call_that_nobody_comes_back_for_is_called_off_in_the_end() {
+    for face in BOTH {
+        let (server, gate) = asking(face, vec![json::request("5", "elicitation/create", FORM)]);
+        let mut bridge = setup(face, &server).arg("--input-timeout=0.7").spawn();
+        let asked = bridge.result_of("1", client::call("1", "held"));
+        let (key, state) = (only_question(&asked).0, &asked["requestState"]);
+        let call = server.await_request(is_call);
+        let answer = server.await_request(answers("5"));
+        assert_eq!(value(&answer.body)["result"]["action"], "cancel", "{face:?}");
+        assert!(answer.at - call.at >= Duration::from_millis(700), "{face:?}: not before its time");
+        let cancelled = server.await_request(|request| request.is_rpc("notifications/cancelled"));
+        assert_eq!(params_of(&cancelled)["requestId"].to_string(), call.rpc_id().expect("an id"));
+        gate.open();
+        let told = format!(r#"{{"{key}":{{"action":"decline"}}}}"#);
+        is_refused_state(&mut bridge, "2", retry("2", "held", &told, state));
+        assert_eq!(server.count(is_call), 1, "{face:?}: the tool is not started again");
+        bridge.end();
+    }
+}
+
+#[test]
 fn t95_what_is_held_when_the_client_leaves_is_called_off() {
     for face in BOTH {
         let (server, gate) = asking(

@@ -29,6 +29,8 @@ pub struct Settings {
     pub known: Option<Known>,
     /// How long `initialize` may wait for the remote.
     pub grace: Millis,
+    /// How long the remote's question in a call may wait for its answer, across eras.
+    pub input_wait: Millis,
     /// How long a call may wait for a remote that is not there.
     pub call_wait: Millis,
     /// How long an answer on the stream of HTTP+SSE may take to begin.

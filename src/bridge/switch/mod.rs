@@ -172,8 +172,10 @@ impl Switch {
         let may_turn = settings.protocol == Protocol::Auto && self.turns < MOST_TURNS;
         settings.protocol = Protocol::Legacy;
         let own_id = format!("{}b{}-", make.own_id, self.made);
-        let above =
-            Box::new(ToLegacy::new(self.secret, &own_id).numbered(u64::from(self.turns) << 32));
+        let above = Box::new(
+            ToLegacy::new(self.secret, &own_id, settings.input_wait)
+                .numbered(u64::from(self.turns) << 32),
+        );
         let core = State::new(settings, now).numbered(first).translated(may_turn);
         Side::new(core, Some(above), make)
     }
@@ -251,7 +253,7 @@ impl Switch {
 fn make(settings: &Settings, token: u32, first: ExchangeId, translates: bool) -> Make {
     let host = settings.origin.split("//").nth(1).unwrap_or(&settings.origin).to_owned();
     let own_id = format!("{OWN_ID}{token:08x}-");
-    Make { host, exchanges: first + RANGE, own_id, translates }
+    Make { host, exchanges: first + RANGE, own_id, translates, input_wait: settings.input_wait }
 }
 
 #[cfg(test)]

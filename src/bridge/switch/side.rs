@@ -51,6 +51,8 @@ pub struct Make {
     pub own_id: String,
     /// Whether the client is legacy.
     pub translates: bool,
+    /// How long the remote's question may wait for its answer.
+    pub input_wait: Millis,
 }
 
 #[derive(Debug)]
@@ -454,7 +456,7 @@ impl Below {
         Below {
             to_modern: make
                 .translates
-                .then(|| ToModern::new(&make.host, make.exchanges, &own_id("a"))),
+                .then(|| ToModern::new(&make.host, make.exchanges, &own_id("a"), make.input_wait)),
             wire: Wire::new(make.exchanges + RANGE, &own_id("w")),
             taken: BTreeSet::new(),
             begun: BTreeSet::new(),

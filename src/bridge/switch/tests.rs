@@ -30,6 +30,7 @@ impl Bench {
             protocol,
             known: None,
             grace: 5000,
+            input_wait: 720_000,
             call_wait: 45_000,
             answer_wait: Some(60_000),
             ping_interval: None,

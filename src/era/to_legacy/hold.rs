@@ -21,11 +21,7 @@ use crate::{
         object::{Object, quote},
         unquote,
     },
-    time::Millis,
 };
-
-/// How long the client may take to come back; a person may be thinking.
-const HOLD: Millis = 12 * 60 * 1000;
 
 /// How many calls may be held; of more the oldest is given up.
 const MAX_HELD: usize = 256;
@@ -78,7 +74,7 @@ impl ToLegacy {
         set_meta(&mut result, remote.and_then(|remote| remote.server_info.as_deref()));
         let answer = response(call.id(), result);
         self.tell(answer);
-        self.after(HOLD, Timer::Expire(handle));
+        self.after(self.input_wait, Timer::Expire(handle));
         self.limit_held();
         self.pump();
     }

@@ -59,6 +59,8 @@ pub enum Turn {
 /// The translation for a modern client.
 #[derive(Debug)]
 pub struct ToLegacy {
+    /// How long the client may take to come back with an answer, and a call is held for it.
+    input_wait: Millis,
     own_id: String,
     seal: Seal,
     now: Now,
@@ -118,8 +120,9 @@ enum Timer {
 impl ToLegacy {
     /// A translation whose `requestState`s nobody can guess who does not know `secret`, and whose
     /// made-up request ids begin with `own_id`, which needs no escapes in JSON.
-    pub fn new(secret: [u8; 32], own_id: &str) -> Self {
+    pub fn new(secret: [u8; 32], own_id: &str, input_wait: Millis) -> Self {
         ToLegacy {
+            input_wait,
             own_id: own_id.to_owned(),
             seal: Seal::new(&secret),
             now: Now::default(),

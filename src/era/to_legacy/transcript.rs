@@ -64,7 +64,7 @@ impl Dialogue {
             ),
         ];
         let now = Now { mono: 1000, ..Now::default() };
-        let mut machine = ToLegacy::new([7; 32], "b-");
+        let mut machine = ToLegacy::new([7; 32], "b-", 720_000);
         machine.listening(true, now, &mut Vec::new());
         Dialogue {
             machine,

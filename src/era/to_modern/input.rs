@@ -23,15 +23,13 @@ use crate::{
     time::Millis,
 };
 
-/// How long a person may take for what one round asks for.
-const LIMIT: Millis = 15 * 60 * 1000;
-
 /// The first pause before a round that asks nothing (XA-42), and before a URL is shown again.
 const PAUSE: Millis = 250;
 const URL_PAUSE: Millis = 2000;
 
-/// No such pause is longer.
-const LONGEST_PAUSE: Millis = 30_000;
+/// No such pause is longer: all of them together stay below the minute that most clients wait, so
+/// that the client hears of the end.
+const LONGEST_PAUSE: Millis = 8_000;
 
 impl ToModern {
     /// The server wants something first (XA-40).
@@ -64,7 +62,7 @@ impl ToModern {
         if asks_nothing {
             self.pause_round(exchange);
         } else {
-            self.after(LIMIT, Timer::Limit(exchange, count));
+            self.after(self.input_wait, Timer::Limit(exchange, count));
             self.ask_client(exchange);
         }
     }

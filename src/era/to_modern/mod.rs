@@ -46,6 +46,8 @@ const LINGER: Millis = 1000;
 /// The translation for a legacy client.
 #[derive(Debug)]
 pub struct ToModern {
+    /// How long a person may take for what one round asks for.
+    input_wait: Millis,
     host: String,
     own_id: String,
     counter: u64,
@@ -117,8 +119,9 @@ enum Reply {
 impl ToModern {
     /// A translation to the remote on `host`, which numbers exchanges of its own from `exchanges`
     /// on and makes up request ids that begin with `own_id`.
-    pub fn new(host: &str, exchanges: ExchangeId, own_id: &str) -> Self {
+    pub fn new(host: &str, exchanges: ExchangeId, own_id: &str, input_wait: Millis) -> Self {
         ToModern {
+            input_wait,
             host: host.to_owned(),
             own_id: own_id.to_owned(),
             counter: 0,

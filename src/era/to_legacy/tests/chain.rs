@@ -33,12 +33,13 @@ impl Chain {
             protocol: Protocol::Legacy,
             known: None,
             grace: 5000,
+            input_wait: 720_000,
             call_wait: 45_000,
             answer_wait: None,
             ping_interval: None,
             filter: Filter::new(&ToolFilter::default()),
         };
-        let mut layer = ToLegacy::new([3; 32], "composio-bridge-0000-b");
+        let mut layer = ToLegacy::new([3; 32], "composio-bridge-0000-b", 720_000);
         layer.listening(true, now, &mut Vec::new());
         Chain {
             layer,

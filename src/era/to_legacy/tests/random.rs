@@ -46,7 +46,7 @@ struct World {
 
 impl World {
     fn new(seed: u64) -> Self {
-        let mut machine = ToLegacy::new([1; 32], "b-");
+        let mut machine = ToLegacy::new([1; 32], "b-", 720_000);
         machine.listening(true, Now::default(), &mut Vec::new());
         World {
             machine,

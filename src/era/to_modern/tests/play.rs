@@ -38,7 +38,7 @@ pub struct Bench {
 impl Bench {
     pub fn new() -> Self {
         let now = Now { mono: 1000, wall: 1_000_000, random: 0.0 };
-        let layer = ToModern::new("remote.test", OWN, "own-");
+        let layer = ToModern::new("remote.test", OWN, "own-", 900_000);
         Bench { layer, now, next: 1, metas: Vec::new(), elicitations: Vec::new() }
     }
 
