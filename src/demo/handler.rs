@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{Era, ask::ask};
+use super::{Era, ask::ask, composio::Place};
 
 /// The one resource: the text that `echo` was last called with.
 const LAST_ECHO: &str = "sandbox://last-echo";
@@ -63,6 +63,9 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     level: Mutex<LoggingLevel>,
     subscription: Mutex<Option<AbortHandle>>,
+    /// What is served in the place of the sandbox's own: one type of server for both, as rmcp's
+    /// code is compiled once for each.
+    composio: Option<Place>,
 }
 
 impl Handler {
@@ -74,7 +77,15 @@ impl Handler {
             shared,
             level: Mutex::new(LoggingLevel::Info),
             subscription: Mutex::default(),
+            composio: None,
         }
+    }
+
+    /// A handler that serves an endpoint of Composio's.
+    pub(super) fn of_composio(shared: Arc<Shared>, place: Place) -> Self {
+        let mut handler = Self::new(shared, Era::Legacy);
+        handler.composio = Some(place);
+        handler
     }
 
     fn echo(&self, arguments: &JsonObject) -> Result<CallToolResult, ErrorData> {
@@ -144,6 +155,9 @@ impl Drop for Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
+        if let Some(place) = &self.composio {
+            return parse(place.info()).unwrap_or_default();
+        }
         // Parsed from our own text, which a test keeps valid.
         parse(json!({
             // The preferred answer to `initialize`, where that is served.
@@ -178,6 +192,9 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
+        if let Some(place) = &self.composio {
+            return parse(place.tools());
+        }
         parse(json!({ "resultType": COMPLETE, "tools": [
             tool("echo", "Gives back the text.", json!({ "text": { "type": "string" } }), &["text"]),
             tool("add", "Adds two numbers.",
@@ -195,6 +212,9 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(place) = &self.composio {
+            return Ok(place.call(&request, &context).await?.into());
+        }
         let arguments = request.arguments.clone().unwrap_or_default();
         let result = match request.name.as_ref() {
             "echo" => self.echo(&arguments)?,
