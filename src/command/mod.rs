@@ -2,8 +2,11 @@
 
 pub mod auth;
 pub mod demo;
+pub mod key;
 pub mod login;
 pub mod logout;
+pub mod session;
+pub mod talk;
 
 use crate::{
     bridge,
@@ -21,6 +24,14 @@ use crate::{
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Some(Command::Demo(options)) => demo::run(demo_options(&options)),
+        Some(Command::Key(ref command)) => {
+            let command = command.clone();
+            key::run(cli, command)
+        }
+        Some(Command::Session(ref session)) => {
+            let chosen = session.0.clone();
+            session::run(cli, chosen)
+        }
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),
         Some(Command::Auth(Auth::Status { json })) => auth::status(json),

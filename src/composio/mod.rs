@@ -1,10 +1,14 @@
 //! What the bridge knows about Composio.
 //!
 //! - [`key`]: the kinds of keys, and the header that each belongs in.
+//! - [`key_store`]: the key that is kept on this machine.
 //! - [`rest`]: the client of the REST API.
+//! - [`session`]: what is asked of a Composio session, and which were made here.
 
 pub mod key;
+pub mod key_store;
 pub mod rest;
+pub mod session;
 
 /// A digest of a text, as a name that gives the text away to nobody who cannot guess it.
 fn digest(text: &str) -> String {

@@ -17,6 +17,8 @@ const PURE: &[&str] = &[
     "composio/rest/notice.rs",
     "composio/rest/refusal.rs",
     "composio/rest/retry.rs",
+    "composio/session/body.rs",
+    "composio/session/check.rs",
     "auth/mcp_remote/hash.rs",
     "auth/mcp_remote/json.rs",
     "bridge/state",

@@ -21,12 +21,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Response, Url};
-use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::key::{self, Key};
 use crate::{
+    auth::exchange::may_be_asked,
     config::{Config, environment::Environment},
     error::{Error, Kind},
     remote::{
@@ -57,9 +56,17 @@ const REDIRECTS: usize = 20;
 /// The largest answer that is read, in bytes: 500 tools with their schemas are some megabytes.
 const LARGEST: usize = 64 * 1024 * 1024;
 
-/// The base of the API, as text.
-pub fn base(environment: &Environment) -> String {
-    environment.get("COMPOSIO_BASE_URL").unwrap_or(BASE).to_owned()
+/// The base of the API.
+///
+/// # Errors
+/// `COMPOSIO_BASE_URL` says something that cannot be one; the message does not repeat it.
+pub fn base(environment: &Environment) -> Result<String, Error> {
+    let Some(text) = environment.get("COMPOSIO_BASE_URL") else { return Ok(BASE.to_owned()) };
+    may_be_asked(text).map(String::from).map_err(|why| {
+        Error::new(Kind::Config, "the API that COMPOSIO_BASE_URL names cannot be used")
+            .because(why)
+            .hint(format!("leave it unset for {BASE}"))
+    })
 }
 
 /// A request to the API.
@@ -306,9 +313,7 @@ impl Api {
     async fn credential(&self) -> Result<&HeaderMap, Error> {
         let resolve = || async {
             let Some(source) = &self.config.key else { return Err(no_key()) };
-            let secret = source.resolve().await?;
-            let key = Key::new(secret.expose_secret(), key::Kind::Unknown, None, None)?;
-            Ok(key.headers().into_iter().collect())
+            Ok(source.resolve().await?.headers().into_iter().collect())
         };
         self.credential.get_or_try_init(resolve).await
     }
