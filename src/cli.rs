@@ -6,6 +6,7 @@
 pub mod argv;
 pub mod key;
 mod parse;
+pub mod server;
 pub mod session;
 pub mod sign_in;
 pub mod table;
@@ -101,12 +102,16 @@ pub enum Command {
     Key(key::KeyCommand),
     /// Make Composio sessions, look into them, and use their tools
     Session(session::Session),
+    /// Manage MCP servers, the kind of endpoint that came before sessions
+    Server(server::Server),
+    /// Turn an MCP server into the session that replaces it
+    Migrate(server::Migrate),
 }
 
 impl Command {
     /// Whether it is about Composio's API.
     pub(crate) fn is_of_api(&self) -> bool {
-        matches!(self, Command::Session(_))
+        matches!(self, Command::Session(_) | Command::Server(_) | Command::Migrate(_))
     }
 }
 

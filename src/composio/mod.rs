@@ -3,11 +3,13 @@
 //! - [`key`]: the kinds of keys, and the header that each belongs in.
 //! - [`key_store`]: the key that is kept on this machine.
 //! - [`rest`]: the client of the REST API.
+//! - [`server`]: the MCP servers that came before sessions, and what replaces one.
 //! - [`session`]: what is asked of a Composio session, and which were made here.
 
 pub mod key;
 pub mod key_store;
 pub mod rest;
+pub mod server;
 pub mod session;
 
 /// A digest of a text, as a name that gives the text away to nobody who cannot guess it.

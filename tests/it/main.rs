@@ -8,6 +8,8 @@ mod awkward;
 mod bytes;
 mod cli;
 mod composio_keys;
+mod composio_migrate;
+mod composio_server;
 mod composio_standin;
 mod descriptors;
 mod ending;
