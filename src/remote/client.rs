@@ -272,6 +272,7 @@ impl Client {
             challenge: challenge(response.headers()),
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
             wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
+            is_replaced: false,
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };
