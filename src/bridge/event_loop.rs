@@ -7,7 +7,6 @@ use std::{
 
 use bytes::Bytes;
 use ring::rand::{SecureRandom, SystemRandom};
-use secrecy::ExposeSecret;
 use tokio::{
     sync::mpsc::{self, Receiver, UnboundedReceiver},
     time::{Sleep, sleep_until},
@@ -198,10 +197,7 @@ fn context(config: &Config) -> String {
         .map(|(name, value)| format!("{name}:{}", String::from_utf8_lossy(value.as_bytes())))
         .collect();
     lines.sort();
-    lines.extend(config.key.as_ref().map(|key| match key {
-        KeySource::Value(key) => key.expose_secret().to_owned(),
-        KeySource::Command(words) => words.join(" "),
-    }));
+    lines.extend(config.key.as_ref().map(KeySource::identity));
     lines.join("\n")
 }
 

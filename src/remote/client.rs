@@ -3,9 +3,8 @@
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{Body, Request, Response, Url};
-use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -17,6 +16,7 @@ use super::{
 };
 use crate::{
     auth::source::{Instead, Source},
+    composio::key::Key,
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
@@ -50,7 +50,7 @@ enum Http {
 pub struct Connector {
     config: Arc<Config>,
     cookies: Arc<Cookies>,
-    key: Arc<OnceCell<Option<HeaderValue>>>,
+    key: Arc<OnceCell<Option<Key>>>,
     tokens: Option<Arc<Source>>,
     client: Arc<OnceCell<Result<Client, Error>>>,
 }
@@ -107,7 +107,7 @@ impl Connector {
     }
 
     async fn make(&self) -> Result<Client, Error> {
-        let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?.clone();
+        let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?;
         let (config, cookies) = (Arc::clone(&self.config), Arc::clone(&self.cookies));
         let http = if let Some(direct) = Direct::new(&config, &cookies) {
             Http::Short(Box::new(direct))
@@ -119,8 +119,8 @@ impl Connector {
             Http::Long(build(&config, &cookies.jar, false)?)
         };
         let mut headers: HeaderMap = self.config.headers.iter().cloned().collect();
-        if let Some(key) = key {
-            headers.insert(HeaderName::from_static("x-api-key"), key);
+        for (name, value) in key.iter().flat_map(Key::headers) {
+            headers.entry(name).or_insert(value);
         }
         let agent = concat!("composio-bridge/", env!("CARGO_PKG_VERSION"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
@@ -401,12 +401,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
-async fn resolve_key(config: &Config) -> Result<Option<HeaderValue>, Error> {
+async fn resolve_key(config: &Config) -> Result<Option<Key>, Error> {
     let Some(source) = &config.key else { return Ok(None) };
-    let key = source.resolve().await?;
-    let mut value = HeaderValue::from_str(key.expose_secret().trim()).map_err(|_| {
-        Error::new(Kind::Config, "the API key has characters that no HTTP header can hold")
-    })?;
-    value.set_sensitive(true);
-    Ok(Some(value))
+    source.resolve().await.map(Some)
 }

@@ -7,6 +7,7 @@ mod architecture;
 mod awkward;
 mod bytes;
 mod cli;
+mod composio_keys;
 mod descriptors;
 mod ending;
 mod era_a;
