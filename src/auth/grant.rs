@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     exchange::{Answer, Exchange, failed, form, may_be_asked, text},
+    jwt,
     store::{Client, Proof, SignIn, Tokens},
 };
 use crate::error::{Error, Kind};
@@ -37,6 +38,8 @@ pub struct Grant<'a> {
     pub fields: Vec<(&'a str, &'a str)>,
     /// In whose name.
     pub client: &'a Client,
+    /// Of whom.
+    pub issuer: &'a str,
     /// What for (AU-32).
     pub resource: Option<&'a str>,
     /// What was asked for, should the server not say what it gives.
@@ -52,9 +55,10 @@ pub async fn ask(
     token_endpoint: &Url,
     grant: Grant<'_>,
 ) -> Result<Tokens, Failure> {
-    let Grant { mut fields, client, resource, scope } = grant;
+    let Grant { mut fields, client, issuer, resource, scope } = grant;
     fields.extend(resource.map(|resource| ("resource", resource)));
-    let authorization = prove(client, &mut fields);
+    let assertion = jwt::assertion(client, issuer, now()).map_err(Failure::Passing)?;
+    let authorization = prove(client, assertion.as_ref(), &mut fields);
     let answer = exchange.post_form(token_endpoint, &fields, authorization).await;
     let answer = answer.map_err(Failure::Passing)?;
     read(token_endpoint, &answer, scope, now())
@@ -83,8 +87,13 @@ pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tok
             return Some(Err(Failure::Passing(error)));
         }
     };
-    let grant =
-        Grant { fields, client: &sign_in.client, resource: sign_in.resource.as_deref(), scope };
+    let grant = Grant {
+        fields,
+        client: &sign_in.client,
+        issuer: &sign_in.issuer,
+        resource: sign_in.resource.as_deref(),
+        scope,
+    };
     Some(ask(exchange, &url, grant).await.map(|tokens| Tokens {
         // A server that gives no new ones leaves the old ones as they are.
         refresh: tokens.refresh.or_else(|| sign_in.tokens.refresh.clone()),
@@ -93,9 +102,19 @@ pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tok
     }))
 }
 
-/// Adds what shows who asks; the header for it, if it goes there.
-pub fn prove<'a>(client: &'a Client, fields: &mut Vec<(&'a str, &'a str)>) -> Option<HeaderValue> {
+/// Adds what shows who asks; the header for it, if it goes there. `assertion` is what the client's
+/// private key signed, for one that has a key.
+pub fn prove<'a>(
+    client: &'a Client,
+    assertion: Option<&'a SecretString>,
+    fields: &mut Vec<(&'a str, &'a str)>,
+) -> Option<HeaderValue> {
+    const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     let secret = client.secret.as_ref().map(|secret| secret.expose_secret());
+    if let Some(assertion) = assertion {
+        fields.push(("client_assertion_type", JWT));
+        fields.push(("client_assertion", assertion.expose_secret()));
+    }
     match (client.proof, secret) {
         (Proof::Basic, Some(secret)) => {
             // Each part is encoded as in a form first (RFC 6749, 2.3.1).
@@ -225,8 +244,15 @@ mod tests {
         ] {
             let client = client(proof, secret);
             let mut found = vec![];
-            let value = prove(&client, &mut found);
+            let value = prove(&client, None, &mut found);
             assert_eq!((value.as_ref().and_then(|v| v.to_str().ok()), found), (header, fields));
         }
+        let (client, assertion) = (client(Proof::PrivateKey, None), SecretString::from("a.b.c"));
+        let mut found = vec![];
+        assert!(prove(&client, Some(&assertion), &mut found).is_none());
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let expected =
+            [("client_assertion_type", kind), ("client_assertion", "a.b.c"), ("client_id", "i d")];
+        assert_eq!(found, expected);
     }
 }

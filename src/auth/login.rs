@@ -16,7 +16,7 @@ use super::{
     discovery::{Discovered, discover},
     exchange::{Exchange, text},
     grant::{self, Failure, Grant, clip, now, seconds},
-    registration,
+    jwt, registration,
     store::{Client, SignIn, Tokens},
 };
 use crate::{
@@ -146,16 +146,19 @@ impl Login<'_> {
         let nothing = serde_json::Value::Null;
         let metadata = discovered.map_or(&nothing, |discovered| &discovered.metadata);
         let named = self.config.sign_in.client.as_ref();
-        let client = named.filter(|client| client.secret.is_some()).ok_or_else(|| {
-            Error::new(Kind::Config, "`--client-credentials` needs a client and its secret")
+        let client = named.filter(|client| client.can_prove()).ok_or_else(|| {
+            Error::new(Kind::Config, "`--client-credentials` needs a client that can prove itself")
                 .hint("pass `--static-oauth-client-info @FILE` with client_id and client_secret")
+                .hint("or, in the place of the secret, with private_key_file")
         })?;
         let client = registration::named(client, metadata);
         let scope = self.scope(discovered);
         let mut fields = vec![("grant_type", "client_credentials")];
         fields.extend(scope.map(|scope| ("scope", scope)));
         let resource = self.resource(discovered);
-        let asked = Grant { fields, client: &client, resource, scope };
+        let origin = url.origin().ascii_serialization();
+        let issuer = discovered.map_or(origin.as_str(), |discovered| &discovered.issuer);
+        let asked = Grant { fields, client: &client, issuer, resource, scope };
         let tokens = grant::ask(self.exchange, &url, asked).await?;
         Ok(self.sign_in(discovered, url, client, tokens))
     }
@@ -253,7 +256,8 @@ impl Login<'_> {
             ("code_verifier", verifier.expose_secret()),
             ("redirect_uri", &visit.uri),
         ];
-        let asked = Grant { fields, client: visit.client, resource, scope };
+        let client = visit.client;
+        let asked = Grant { fields, client, issuer: &discovered.issuer, resource, scope };
         let tokens = grant::ask(self.exchange, visit.token_endpoint, asked).await;
         tab.finish(if tokens.is_ok() { Ending::SignedIn } else { Ending::Failed }).await;
         tokens
@@ -288,7 +292,8 @@ impl Login<'_> {
         let mut fields = Vec::new();
         fields.extend(scope.map(|scope| ("scope", scope)));
         fields.extend(resource.map(|resource| ("resource", resource)));
-        let authorization = grant::prove(&client, &mut fields);
+        let assertion = jwt::assertion(&client, &discovered.issuer, now())?;
+        let authorization = grant::prove(&client, assertion.as_ref(), &mut fields);
         let answer = self.exchange.post_form(&url, &fields, authorization).await?;
         let (device, user, page) = (
             text(&answer.body, "device_code"),
@@ -313,6 +318,7 @@ impl Login<'_> {
                 ("device_code", device),
             ],
             client: &client,
+            issuer: &discovered.issuer,
             resource,
             scope,
         };

@@ -8,6 +8,7 @@
 //! - [`browser`]: opens the sign-in page, and nothing else, in the person's browser.
 //! - [`callback`]: waits on loopback for the browser to bring the answer back.
 //! - [`grant`]: tokens for a code, a refresh token or a secret.
+//! - [`jwt`]: a private key in the place of a secret.
 //! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
 //!   mcp-remote.
 //! - [`source`]: the token for the next request, renewed in time.
@@ -23,6 +24,7 @@ pub mod discovery;
 pub mod exchange;
 pub mod grant;
 pub mod imported;
+pub mod jwt;
 pub mod login;
 pub mod mcp_remote;
 pub mod registration;

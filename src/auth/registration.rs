@@ -48,6 +48,7 @@ pub fn named(client: &StaticClient, metadata: &Value) -> Client {
         texts(metadata, "token_endpoint_auth_methods_supported").any(|name| name == proof.name())
     };
     let usual = match &client.secret {
+        _ if client.key.is_some() => Proof::PrivateKey,
         None => Proof::None,
         Some(_) if !offers(Proof::Basic) && offers(Proof::Post) => Proof::Post,
         Some(_) => Proof::Basic,
@@ -55,6 +56,7 @@ pub fn named(client: &StaticClient, metadata: &Value) -> Client {
     Client {
         id: client.id.clone(),
         secret: client.secret.clone(),
+        key: client.key.clone(),
         proof: said.unwrap_or(usual),
         ..Client::default()
     }
@@ -95,6 +97,7 @@ async fn register(
     Ok(Client {
         id: id.to_owned(),
         secret,
+        key: None,
         proof: proof.unwrap_or(usual),
         redirect_uri: redirect_uri.map(String::from),
         expires_at: seconds(answer.body.get("client_secret_expires_at")),
@@ -187,6 +190,7 @@ mod tests {
         let client = |secret: Option<&str>, method: Option<&str>| StaticClient {
             id: "me".into(),
             secret: secret.map(SecretString::from),
+            key: None,
             method: method.map(String::from),
         };
         let post = json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]});

@@ -9,7 +9,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::exchange::text;
+use super::{exchange::text, jwt::Key};
 use crate::{
     config::{
         Config,
@@ -28,6 +28,8 @@ pub enum Proof {
     Basic,
     /// With its secret in the form.
     Post,
+    /// With what its private key signs.
+    PrivateKey,
 }
 
 /// A client that an authorization server knows.
@@ -37,6 +39,8 @@ pub struct Client {
     pub id: String,
     /// Its secret.
     pub secret: Option<SecretString>,
+    /// Its private key, which is never stored.
+    pub key: Option<Key>,
     /// How it proves itself.
     pub proof: Proof,
     /// The redirect URI that it was registered with; `None` for one that was not registered here.
@@ -207,12 +211,14 @@ impl Proof {
             Proof::None => "none",
             Proof::Basic => "client_secret_basic",
             Proof::Post => "client_secret_post",
+            Proof::PrivateKey => "private_key_jwt",
         }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Proof::None, Proof::Basic, Proof::Post].into_iter().find(|proof| proof.name() == name)
+        let all = [Proof::None, Proof::Basic, Proof::Post, Proof::PrivateKey];
+        all.into_iter().find(|proof| proof.name() == name)
     }
 }
 
@@ -259,6 +265,7 @@ impl SignIn {
             client: Client {
                 id: owned("client_id")?,
                 secret: secret("client_secret"),
+                key: None,
                 proof: text(value, "token_endpoint_auth_method").and_then(Proof::named)?,
                 redirect_uri: owned("redirect_uri"),
                 expires_at: number("client_secret_expires_at"),

@@ -33,7 +33,7 @@ const OPTIONS: [(&str, Takes, &str); 14] = [
     (
         "client-credentials",
         Takes::Nothing,
-        "Sign in as this program, with a client id and a secret, and not as a person",
+        "Sign in as this program, with a client id and a secret or a private key",
     ),
     (
         "static-oauth-client-info",

@@ -1,14 +1,18 @@
 //! How to sign in, from the options about it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{endpoint::is_loopback, environment::Environment, header::expand};
+use super::{
+    client::{client, object, wrong},
+    endpoint::is_loopback,
+    environment::Environment,
+};
 use crate::{
-    auth::mcp_remote,
+    auth::{jwt::Key, mcp_remote},
     cli::{HeaderSource, Settings, sign_in::SignInSettings, value::PositiveSeconds},
     error::{Error, Kind},
 };
@@ -57,8 +61,17 @@ pub struct StaticClient {
     pub id: String,
     /// Its secret.
     pub secret: Option<SecretString>,
+    /// Its private key.
+    pub key: Option<Key>,
     /// How it proves itself at the token endpoint, where that was said.
     pub method: Option<String>,
+}
+
+impl StaticClient {
+    /// Whether it has what shows that it is itself.
+    pub fn can_prove(&self) -> bool {
+        self.secret.is_some() || self.key.is_some()
+    }
 }
 
 /// How to sign in.
@@ -108,7 +121,7 @@ pub(super) fn read(
     let port = settings.callback_port.as_deref().and_then(|port| port.parse().ok());
     Ok(SignIn {
         way: way(options)?,
-        client: options.text("static-oauth-client-info").map(|t| client(t, env)).transpose()?,
+        client: named_client(options, env)?,
         client_metadata: match options.text("static-oauth-client-metadata") {
             Some(text) => object("--static-oauth-client-metadata", text, env, false)?,
             None => Map::new(),
@@ -153,10 +166,6 @@ fn of_mcp_remote(
     mcp_remote::files::places(&root, names.iter().filter_map(|name| name.to_str()), &flags)
 }
 
-fn wrong(option: &str, why: impl Into<String>) -> Error {
-    Error::new(Kind::Config, format!("the value of {option} cannot be used")).because(why)
-}
-
 fn way(options: &SignInSettings) -> Result<Way, Error> {
     match (options.is("device-code"), options.is("client-credentials")) {
         (false, false) => Ok(Way::Browser),
@@ -169,36 +178,12 @@ fn way(options: &SignInSettings) -> Result<Way, Error> {
     }
 }
 
-/// The JSON object in a text, or in the file that it names after an `@`.
-fn object(
-    option: &str,
-    text: &str,
+fn named_client(
+    options: &SignInSettings,
     env: &Environment,
-    expands: bool,
-) -> Result<Map<String, Value>, Error> {
-    let text = match text.strip_prefix('@') {
-        Some(path) => fs::read_to_string(env.expand_home(Path::new(path)))
-            .map_err(|cause| wrong(option, format!("its file cannot be read: {cause}")))?,
-        None => text.to_owned(),
-    };
-    let text = if expands {
-        let missing = |name| wrong(option, format!("the variable {name} is not set"));
-        expand(&text, env).map_err(missing)?
-    } else {
-        text
-    };
-    serde_json::from_str(&text).map_err(|_| wrong(option, "it is no JSON object"))
-}
-
-fn client(text: &str, env: &Environment) -> Result<StaticClient, Error> {
-    const OPTION: &str = "--static-oauth-client-info";
-    let members = object(OPTION, text, env, true)?;
-    let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
-    Ok(StaticClient {
-        id: text("client_id").ok_or_else(|| wrong(OPTION, "it has no client_id"))?.to_owned(),
-        secret: text("client_secret").map(SecretString::from),
-        method: text("token_endpoint_auth_method").map(String::from),
-    })
+) -> Result<Option<StaticClient>, Error> {
+    let text = options.text("static-oauth-client-info");
+    text.map(|text| client("--static-oauth-client-info", text, env)).transpose()
 }
 
 fn client_metadata_url(options: &SignInSettings) -> Result<Option<String>, Error> {
