@@ -87,6 +87,16 @@ pub async fn discover(
     Ok(Discovered { issuer, resource: named.map(String::from), scope, metadata, is_assumed })
 }
 
+/// What the authorization server of this name offers, whatever a remote says.
+///
+/// # Errors
+/// It cannot be asked, or has no metadata.
+pub async fn of_issuer(exchange: &Exchange, issuer: String) -> Result<Discovered, Error> {
+    let metadata = server_metadata(exchange, &issuer).await?;
+    let metadata = metadata.ok_or_else(|| unusable(&issuer).because("it has no metadata"))?;
+    Ok(Discovered { issuer, resource: None, scope: None, metadata, is_assumed: false })
+}
+
 /// The protected resource's metadata (AU-3, AU-11, AU-12).
 async fn resource_metadata(
     exchange: &Exchange,

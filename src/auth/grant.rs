@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::{
     exchange::{Answer, Exchange, failed, form, may_be_asked, text},
-    jwt,
+    jwt, program,
     store::{Client, Proof, SignIn, Tokens},
 };
 use crate::error::{Error, Kind};
@@ -64,28 +64,24 @@ pub async fn ask(
     read(token_endpoint, &answer, scope, now())
 }
 
-/// The next tokens of a sign-in, as the program itself or with its refresh token; `None` where it
+/// The next tokens of a sign-in, as the program once more or with its refresh token; `None` where it
 /// has nothing to ask with.
 ///
 /// # Errors
 /// There are none.
 pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tokens, Failure>> {
+    if sign_in.is_program {
+        return Some(program::tokens(exchange, sign_in).await);
+    }
     let scope = sign_in.tokens.scope.as_deref();
-    let mut fields = match &sign_in.tokens.refresh {
-        Some(token) => {
-            vec![("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]
-        }
-        None if sign_in.is_program => vec![("grant_type", "client_credentials")],
-        None => return None,
-    };
+    let refresh = sign_in.tokens.refresh.as_ref()?;
+    let mut fields =
+        vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
     // Some servers forget what was asked for.
     fields.extend(scope.map(|scope| ("scope", scope)));
-    let url = match may_be_asked(&sign_in.token_endpoint) {
+    let url = match token_endpoint(sign_in) {
         Ok(url) => url,
-        Err(why) => {
-            let error = Error::new(Kind::Config, "could not renew the sign-in").because(why);
-            return Some(Err(Failure::Passing(error)));
-        }
+        Err(failure) => return Some(Err(failure)),
     };
     let grant = Grant {
         fields,
@@ -100,6 +96,16 @@ pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tok
         id: tokens.id.or_else(|| sign_in.tokens.id.clone()),
         ..tokens
     }))
+}
+
+/// Where a sign-in's tokens are asked for.
+///
+/// # Errors
+/// It is not an address that may be used (AU-60).
+pub fn token_endpoint(sign_in: &SignIn) -> Result<Url, Failure> {
+    may_be_asked(&sign_in.token_endpoint).map_err(|why| {
+        Failure::Passing(Error::new(Kind::Config, "could not ask for a token").because(why))
+    })
 }
 
 /// Adds what shows who asks; the header for it, if it goes there. `assertion` is what the client's
@@ -128,21 +134,31 @@ pub fn prove<'a>(
         (Proof::Post, Some(secret)) => fields.push(("client_secret", secret)),
         _ => {}
     }
-    fields.push(("client_id", &client.id));
+    // A workload may have no client at all.
+    fields.extend((!client.id.is_empty()).then_some(("client_id", client.id.as_str())));
     None
+}
+
+/// Whether a token endpoint gave something.
+///
+/// # Errors
+/// It did not.
+pub fn check(url: &Url, answer: &Answer) -> Result<(), Failure> {
+    let status = answer.status;
+    if status.is_server_error() || status.as_u16() == 429 {
+        return Err(Failure::Passing(failed(url).because(format!("HTTP {}", status.as_u16()))));
+    }
+    // GitHub refuses with 200.
+    if !status.is_success() || answer.body.get("error").is_some() {
+        return Err(refused(url, answer));
+    }
+    Ok(())
 }
 
 /// What the token endpoint answered.
 fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tokens, Failure> {
+    check(url, answer)?;
     let body = &answer.body;
-    if answer.status.is_server_error() || answer.status.as_u16() == 429 {
-        let status = answer.status.as_u16();
-        return Err(Failure::Passing(failed(url).because(format!("HTTP {status}"))));
-    }
-    // GitHub refuses with 200.
-    if !answer.status.is_success() || body.get("error").is_some() {
-        return Err(refused(url, answer));
-    }
     let fit = text(body, "token_type").is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
     let (Some(access), true) = (text(body, "access_token"), fit) else {
         let error = Error::new(Kind::Protocol, "could not get a token")

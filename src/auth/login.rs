@@ -16,7 +16,7 @@ use super::{
     discovery::{Discovered, discover},
     exchange::{Exchange, text},
     grant::{self, Failure, Grant, clip, now, seconds},
-    jwt, registration,
+    jwt, program, registration,
     store::{Client, SignIn, Tokens},
 };
 use crate::{
@@ -54,19 +54,16 @@ impl Login<'_> {
     /// What kept the person, or the program, from signing in.
     pub async fn run(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
         let options = &self.config.sign_in;
-        if let (Way::ClientCredentials, Some(url)) = (options.way, &options.token_endpoint) {
-            return self.as_program(None, url.clone()).await;
+        if options.way.is_program() {
+            return self.as_program().await;
         }
         let discovered = self.discover().await?;
         let known = known.filter(|known| known.issuer == discovered.issuer);
         let known = known.map(|known| &known.client);
         let token_endpoint = discovered.endpoint("token_endpoint")?;
         let (client, tokens) = match options.way {
-            Way::ClientCredentials => {
-                return self.as_program(Some(&discovered), token_endpoint).await;
-            }
             Way::DeviceCode => self.with_device_code(&discovered, &token_endpoint).await?,
-            Way::Browser => self.in_browser(&discovered, &token_endpoint, known).await?,
+            _ => self.in_browser(&discovered, &token_endpoint, known).await?,
         };
         Ok(self.sign_in(Some(&discovered), token_endpoint, client, tokens))
     }
@@ -135,32 +132,32 @@ impl Login<'_> {
             issuer: discovered.map_or_else(origin, |discovered| discovered.issuer.clone()),
             token_endpoint: token_endpoint.to_string(),
             resource: self.resource(discovered).map(String::from),
-            is_program: self.config.sign_in.way == Way::ClientCredentials,
+            is_program: self.config.sign_in.way.is_program(),
             signed_in_at: now(),
             client,
             tokens,
         }
     }
 
-    async fn as_program(&self, discovered: Option<&Discovered>, url: Url) -> Result<SignIn, Error> {
+    /// The program signs in; nothing is said to anybody.
+    async fn as_program(&self) -> Result<SignIn, Error> {
+        let options = &self.config.sign_in;
+        let (discovered, url) = match &options.token_endpoint {
+            Some(url) => (None, url.clone()),
+            None => {
+                let discovered = self.discover().await?;
+                let url = discovered.endpoint("token_endpoint")?;
+                (Some(discovered), url)
+            }
+        };
+        let discovered = discovered.as_ref();
         let nothing = serde_json::Value::Null;
         let metadata = discovered.map_or(&nothing, |discovered| &discovered.metadata);
-        let named = self.config.sign_in.client.as_ref();
-        let client = named.filter(|client| client.can_prove()).ok_or_else(|| {
-            Error::new(Kind::Config, "`--client-credentials` needs a client that can prove itself")
-                .hint("pass `--static-oauth-client-info @FILE` with client_id and client_secret")
-                .hint("or, in the place of the secret, with private_key_file")
-        })?;
-        let client = registration::named(client, metadata);
-        let scope = self.scope(discovered);
-        let mut fields = vec![("grant_type", "client_credentials")];
-        fields.extend(scope.map(|scope| ("scope", scope)));
-        let resource = self.resource(discovered);
-        let origin = url.origin().ascii_serialization();
-        let issuer = discovered.map_or(origin.as_str(), |discovered| &discovered.issuer);
-        let asked = Grant { fields, client: &client, issuer, resource, scope };
-        let tokens = grant::ask(self.exchange, &url, asked).await?;
-        Ok(self.sign_in(discovered, url, client, tokens))
+        let client = program::client(options, metadata)?;
+        let scope = self.scope(discovered).map(String::from);
+        let mut sign_in = self.sign_in(discovered, url, client, Tokens::to_come(scope));
+        sign_in.tokens = program::tokens(self.exchange, &sign_in).await?;
+        Ok(sign_in)
     }
 
     /// A person signs in in this machine's browser (AU-8). A client that the server has forgotten

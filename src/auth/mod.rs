@@ -9,6 +9,7 @@
 //! - [`callback`]: waits on loopback for the browser to bring the answer back.
 //! - [`grant`]: tokens for a code, a refresh token or a secret.
 //! - [`jwt`]: a private key in the place of a secret.
+//! - [`program`]: signing in without a person.
 //! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
 //!   mcp-remote.
 //! - [`source`]: the token for the next request, renewed in time.
@@ -27,6 +28,7 @@ pub mod imported;
 pub mod jwt;
 pub mod login;
 pub mod mcp_remote;
+pub mod program;
 pub mod registration;
 pub mod source;
 pub mod store;

@@ -26,19 +26,25 @@ pub async fn client(
     known: Option<&Client>,
     redirect_uri: Option<&str>,
 ) -> Result<Client, Error> {
-    if let Some(client) = &options.client {
-        return Ok(named(client, &discovered.metadata));
-    }
-    let takes_documents = discovered.metadata.get("client_id_metadata_document_supported");
-    if let Some(url) = &options.client_metadata_url
-        && takes_documents == Some(&Value::Bool(true))
-    {
-        return Ok(Client { id: url.clone(), ..Client::default() });
+    if let Some(client) = self::known(options, &discovered.metadata) {
+        return Ok(client);
     }
     if let Some(known) = known.filter(|known| is_usable(known, redirect_uri, now())) {
         return Ok(known.clone());
     }
     register(exchange, discovered, options, redirect_uri).await
+}
+
+/// The client that needs no registration: the one that was named, or its metadata document where
+/// the server takes such.
+pub fn known(options: &SignIn, metadata: &Value) -> Option<Client> {
+    if let Some(client) = &options.client {
+        return Some(named(client, metadata));
+    }
+    let takes_documents = metadata.get("client_id_metadata_document_supported");
+    let id = options.client_metadata_url.clone();
+    let id = id.filter(|_| takes_documents == Some(&Value::Bool(true)))?;
+    Some(Client { id, ..Client::default() })
 }
 
 /// The client that the options name.

@@ -11,10 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{exchange::text, jwt::Key};
 use crate::{
-    config::{
-        Config,
-        sign_in::{Resource, Way},
-    },
+    config::{Config, sign_in::Resource},
     error::{Error, Kind},
 };
 
@@ -64,6 +61,14 @@ pub struct Tokens {
     pub expires_at: Option<u64>,
     /// What it is good for.
     pub scope: Option<String>,
+}
+
+impl Tokens {
+    /// None yet; what they are to be good for.
+    pub fn to_come(scope: Option<String>) -> Self {
+        let (access, given_at) = (SecretString::default(), 0);
+        Tokens { access, id: None, refresh: None, given_at, expires_at: None, scope }
+    }
 }
 
 /// One sign-in.
@@ -125,9 +130,9 @@ impl Place {
         for (key, value) in &options.authorize_params {
             name = format!("{name}\nparameter {key}={value}");
         }
-        if options.way == Way::ClientCredentials {
+        if options.way.is_program() {
             let client = options.client.as_ref().map_or("", |client| &client.id);
-            name = format!("{name}\nprogram {client}");
+            name = format!("{name}\nprogram {client}{}", options.identity);
         }
         let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
         let digest: String =
@@ -263,7 +268,7 @@ impl SignIn {
             is_program: value.get("is_program").and_then(Value::as_bool) == Some(true),
             signed_in_at: number("signed_in_at").unwrap_or_default(),
             client: Client {
-                id: owned("client_id")?,
+                id: owned("client_id").unwrap_or_default(),
                 secret: secret("client_secret"),
                 key: None,
                 proof: text(value, "token_endpoint_auth_method").and_then(Proof::named)?,

@@ -24,7 +24,7 @@ enum Takes {
 }
 
 /// Each option: its name, what it takes, and what it is for.
-const OPTIONS: [(&str, Takes, &str); 14] = [
+const OPTIONS: [(&str, Takes, &str); 16] = [
     (
         "device-code",
         Takes::Nothing,
@@ -34,6 +34,16 @@ const OPTIONS: [(&str, Takes, &str); 14] = [
         "client-credentials",
         Takes::Nothing,
         "Sign in as this program, with a client id and a secret or a private key",
+    ),
+    (
+        "workload-identity",
+        Takes::Text("TOKEN"),
+        "Sign in as this workload, with the JWT in @FILE or ${VAR}",
+    ),
+    (
+        "identity-provider",
+        Takes::Text("JSON"),
+        "Sign in through a company's identity provider: JSON, or @FILE; ${VAR} is replaced",
     ),
     (
         "static-oauth-client-info",

@@ -6,10 +6,10 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
-//! - [`sign_in`], `client`: how to sign in, and in whose name.
+//! - [`sign_in`], [`client`]: how to sign in, and in whose name.
 //! - [`credential`], `key`: who may be given a key, and getting it.
 
-mod client;
+pub mod client;
 pub mod credential;
 pub mod endpoint;
 pub mod environment;

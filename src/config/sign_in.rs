@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::{
-    client::{client, object, wrong},
+    client::{IdentityProvider, TokenSource, client, identity_provider, object, wrong},
     endpoint::is_loopback,
     environment::Environment,
 };
@@ -40,6 +40,17 @@ pub enum Way {
     DeviceCode,
     /// The program itself (`--client-credentials`).
     ClientCredentials,
+    /// The program, with what it runs on vouching for it (`--workload-identity`).
+    WorkloadIdentity,
+    /// The program, with a company's provider vouching for a person (`--identity-provider`).
+    IdentityProvider,
+}
+
+impl Way {
+    /// Whether no person is needed.
+    pub fn is_program(self) -> bool {
+        !matches!(self, Way::Browser | Way::DeviceCode)
+    }
 }
 
 /// What tokens are asked for (RFC 8707).
@@ -81,6 +92,12 @@ pub struct SignIn {
     pub way: Way,
     /// The client, where it is known.
     pub client: Option<StaticClient>,
+    /// What vouches for the workload.
+    pub workload: Option<TokenSource>,
+    /// Who vouches for a person.
+    pub identity_provider: Option<IdentityProvider>,
+    /// What tells those two from others of their kind: the option as it was given.
+    pub identity: String,
     /// What to register a client with, beside the usual.
     pub client_metadata: Map<String, Value>,
     /// The client's own metadata document.
@@ -119,8 +136,13 @@ pub(super) fn read(
     let options = &settings.sign_in;
     let usual = if cfg!(windows) { "127.0.0.1" } else { "localhost" };
     let port = settings.callback_port.as_deref().and_then(|port| port.parse().ok());
+    let workload = options.text("workload-identity");
+    let provider = options.text("identity-provider");
     Ok(SignIn {
         way: way(options)?,
+        workload: workload.map(|text| TokenSource::named(text, env)).transpose()?,
+        identity_provider: provider.map(|text| identity_provider(text, env)).transpose()?,
+        identity: workload.or(provider).map(|text| format!("\n{text}")).unwrap_or_default(),
         client: named_client(options, env)?,
         client_metadata: match options.text("static-oauth-client-metadata") {
             Some(text) => object("--static-oauth-client-metadata", text, env, false)?,
@@ -167,14 +189,21 @@ fn of_mcp_remote(
 }
 
 fn way(options: &SignInSettings) -> Result<Way, Error> {
-    match (options.is("device-code"), options.is("client-credentials")) {
-        (false, false) => Ok(Way::Browser),
-        (true, false) => Ok(Way::DeviceCode),
-        (false, true) => Ok(Way::ClientCredentials),
-        (true, true) => Err(Error::new(
-            Kind::Config,
-            "`--device-code` and `--client-credentials` exclude each other",
-        )),
+    let ways = [
+        ("device-code", Way::DeviceCode),
+        ("client-credentials", Way::ClientCredentials),
+        ("workload-identity", Way::WorkloadIdentity),
+        ("identity-provider", Way::IdentityProvider),
+    ];
+    let is_said = |name| options.text(name).is_some_and(|text| text != "false");
+    let mut said = ways.into_iter().filter(|(name, _)| is_said(name));
+    match (said.next(), said.next()) {
+        (None, _) => Ok(Way::Browser),
+        (Some((_, way)), None) => Ok(way),
+        (Some((one, _)), Some((other, _))) => {
+            let what = format!("`--{one}` and `--{other}` exclude each other");
+            Err(Error::new(Kind::Config, what))
+        }
     }
 }
 
@@ -216,8 +245,9 @@ fn authorize_param(text: &str) -> Result<(String, String), Error> {
 fn token_endpoint(options: &SignInSettings) -> Result<Option<Url>, Error> {
     const OPTION: &str = "--token-endpoint";
     let Some(text) = options.text("token-endpoint") else { return Ok(None) };
-    if !options.is("client-credentials") {
-        return Err(wrong(OPTION, "it can only be used with --client-credentials"));
+    if !matches!(way(options)?, Way::ClientCredentials | Way::WorkloadIdentity) {
+        let why = "it can only be used with --client-credentials or --workload-identity";
+        return Err(wrong(OPTION, why));
     }
     let url = page(OPTION, text, false)?;
     if url.fragment().is_some() {
@@ -237,7 +267,7 @@ fn success_url(options: &SignInSettings, allow_http: bool) -> Result<Option<Url>
 }
 
 /// An https URL, or http on this machine, without a user name.
-fn page(option: &str, text: &str, allow_http: bool) -> Result<Url, Error> {
+pub(super) fn page(option: &str, text: &str, allow_http: bool) -> Result<Url, Error> {
     let url = Url::parse(text.trim()).map_err(|_| wrong(option, "it must be an https:// URL"))?;
     let is_plain = url.scheme() == "http" && (allow_http || is_loopback(&url));
     if url.scheme() != "https" && !is_plain {
@@ -315,6 +345,18 @@ mod tests {
             let report = read_with(change).expect_err(part).report();
             assert!(report.contains(part) && !report.contains("SECRET"), "{report}");
         }
+    }
+
+    #[test]
+    fn there_is_one_way_to_sign_in() {
+        let workload = |o: &mut SignInSettings| o.set("workload-identity", ["@x".to_owned()]);
+        assert_eq!(read_with(workload).expect("good").way, Way::WorkloadIdentity);
+        let both = |o: &mut SignInSettings| {
+            workload(o);
+            o.set("device-code", ["true".to_owned()]);
+        };
+        let report = read_with(both).expect_err("one is too many").report();
+        assert!(report.contains("`--device-code` and `--workload-identity`"), "{report}");
     }
 
     #[test]
