@@ -24,7 +24,7 @@ enum Takes {
 }
 
 /// Each option: its name, what it takes, and what it is for.
-const OPTIONS: [(&str, Takes, &str); 16] = [
+const OPTIONS: [(&str, Takes, &str); 17] = [
     (
         "device-code",
         Takes::Nothing,
@@ -59,6 +59,11 @@ const OPTIONS: [(&str, Takes, &str); 16] = [
         "client-metadata-url",
         Takes::Text("URL"),
         "The client's own metadata document, an https URL, where the server takes such",
+    ),
+    (
+        "accept-issuer",
+        Takes::Text("ISSUER"),
+        "Accept the authorization server of this name, where it was looked for under another",
     ),
     (
         "resource",

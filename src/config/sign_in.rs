@@ -12,7 +12,7 @@ use super::{
     environment::Environment,
 };
 use crate::{
-    auth::{jwt::Key, mcp_remote},
+    auth::{exchange::may_be_asked, jwt::Key, mcp_remote},
     cli::{HeaderSource, Settings, sign_in::SignInSettings, value::PositiveSeconds},
     error::{Error, Kind},
 };
@@ -102,6 +102,8 @@ pub struct SignIn {
     pub client_metadata: Map<String, Value>,
     /// The client's own metadata document.
     pub client_metadata_url: Option<String>,
+    /// The authorization server that may answer under another name than its own.
+    pub accept_issuer: Option<String>,
     /// What tokens are asked for.
     pub resource: Resource,
     /// More for the address of the sign-in page.
@@ -149,6 +151,7 @@ pub(super) fn read(
             None => Map::new(),
         },
         client_metadata_url: client_metadata_url(options)?,
+        accept_issuer: accept_issuer(options)?,
         resource: resource(options)?,
         authorize_params: options
             .all("authorize-param")
@@ -221,6 +224,12 @@ fn client_metadata_url(options: &SignInSettings) -> Result<Option<String>, Error
     let fits = url.is_some_and(|url| url.scheme() == "https" && url.path() != "/");
     let why = "it must be an https:// URL with a path";
     if fits { Ok(Some(text.to_owned())) } else { Err(wrong("--client-metadata-url", why)) }
+}
+
+fn accept_issuer(options: &SignInSettings) -> Result<Option<String>, Error> {
+    let Some(issuer) = options.text("accept-issuer").map(str::trim) else { return Ok(None) };
+    may_be_asked(issuer).map_err(|why| wrong("--accept-issuer", why))?;
+    Ok(Some(issuer.to_owned()))
 }
 
 fn resource(options: &SignInSettings) -> Result<Resource, Error> {
@@ -339,6 +348,7 @@ mod tests {
             ("resource", "SECRET", "absolute"),
             ("token-endpoint", "https://h/SECRET", "--client-credentials"),
             ("callback-path", "SECRET", "begin with /"),
+            ("accept-issuer", "SECRET", "no URL"),
             ("auth-success-url", "http://h.example/SECRET", "https://"),
         ] {
             let change = |o: &mut SignInSettings| o.set(name, [value.to_owned()]);

@@ -303,3 +303,30 @@ fn two_workloads_have_two_sign_ins() {
     }
     assert_eq!(stored(&place).matches("\"access_token\"").count(), 2);
 }
+
+/// AU-14, T112: a server that calls itself otherwise is the one that was named, or none.
+#[test]
+fn an_issuer_of_another_name_is_accepted_by_that_name_alone() {
+    const OTHER: &str = "https://other.example/t2";
+    let advertised = "authorization_response_iss_parameter_supported";
+    let place = Authorization::start();
+    place.change(|script| script.metadata = json!({"issuer": OTHER, advertised: true}));
+    for flags in [&[][..], &["--accept-issuer=https://other.example/t2/"]] {
+        let (code, text) = place.login(flags).end();
+        assert!(code == 5 && text.contains("another issuer"), "{code}: {text}");
+        let hint = format!("`--accept-issuer {OTHER}`");
+        assert!(text.contains(&hint) && text.contains(&place.remote.url("/t1")), "{text}");
+    }
+    assert!(place.asked("/register").is_empty());
+    let flag = format!("--accept-issuer={OTHER}");
+    for (iss, proceeds) in [(place.remote.url("/t1"), false), (OTHER.to_owned(), true)] {
+        let login = place.login(&[&flag]);
+        let mut back = place.consent(&login.page());
+        back.query_pairs_mut().append_pair("iss", &iss);
+        get(&back);
+        let (code, text) = login.end();
+        assert_eq!(code == 0, proceeds, "{iss}: {text}");
+    }
+    let stored: Value = serde_json::from_str(&stored(&place)).expect("one sign-in");
+    assert_eq!(stored["issuer"], OTHER);
+}
