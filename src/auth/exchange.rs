@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::{
-    config::{Config, endpoint::is_loopback},
+    config::{Config, endpoint::is_loopback, sign_in::SignIn},
     error::{Error, Kind},
     remote::{
         build::build,
@@ -55,6 +55,11 @@ impl Exchange {
         // Tokens belong to a sign-in, and nothing else should tie two of them together.
         config.network.cookies = false;
         Exchange { config, encrypted: OnceCell::new(), plain: OnceCell::new() }
+    }
+
+    /// How to sign in.
+    pub fn options(&self) -> &SignIn {
+        &self.config.sign_in
     }
 
     /// Fetches a JSON document.

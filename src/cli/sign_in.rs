@@ -1,4 +1,5 @@
-//! The options about signing in; those of mcp-remote mean here what they mean there.
+//! The options about signing in, and some about keys; those of mcp-remote mean here what they mean
+//! there.
 //!
 //! A table, as each option is a text or a flag, and what is said is read in one place alone: the
 //! code that `clap` derives would be twenty times as large.
@@ -24,7 +25,7 @@ enum Takes {
 }
 
 /// Each option: its name, what it takes, and what it is for.
-const OPTIONS: [(&str, Takes, &str); 14] = [
+const OPTIONS: [(&str, Takes, &str); 17] = [
     (
         "device-code",
         Takes::Nothing,
@@ -33,7 +34,17 @@ const OPTIONS: [(&str, Takes, &str); 14] = [
     (
         "client-credentials",
         Takes::Nothing,
-        "Sign in as this program, with a client id and a secret, and not as a person",
+        "Sign in as this program, with a client id and a secret or a private key",
+    ),
+    (
+        "workload-identity",
+        Takes::Text("TOKEN"),
+        "Sign in as this workload, with the JWT in @FILE or ${VAR}",
+    ),
+    (
+        "identity-provider",
+        Takes::Text("JSON"),
+        "Sign in through a company's identity provider: JSON, or @FILE; ${VAR} is replaced",
     ),
     (
         "static-oauth-client-info",
@@ -49,6 +60,11 @@ const OPTIONS: [(&str, Takes, &str); 14] = [
         "client-metadata-url",
         Takes::Text("URL"),
         "The client's own metadata document, an https URL, where the server takes such",
+    ),
+    (
+        "accept-issuer",
+        Takes::Text("ISSUER"),
+        "Accept the authorization server of this name, where it was looked for under another",
     ),
     (
         "resource",
@@ -73,7 +89,18 @@ const OPTIONS: [(&str, Takes, &str); 14] = [
     ("auth-success-url", Takes::Text("URL"), "The page to show in the browser after signing in"),
 ];
 
-/// What one source says about signing in: options by their names, and their values.
+/// Those about keys.
+const OF_KEYS: [(&str, Takes, &str); 3] = [
+    ("org-id", Takes::Text("ID"), "The organisation of a user key [default: $COMPOSIO_ORG_ID]"),
+    ("project-id", Takes::Text("ID"), "The project of a user key [default: $COMPOSIO_PROJECT_ID]"),
+    (
+        "use-composio-cli-key",
+        Takes::Nothing,
+        "Use the key that Composio's own command line keeps, where there is no other",
+    ),
+];
+
+/// What one source says about signing in and keys: options by their names, and their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignInSettings {
     values: Vec<(&'static str, String)>,
@@ -116,6 +143,7 @@ impl SignInSettings {
 
 impl Args for SignInSettings {
     fn augment_args(command: Command) -> Command {
+        let command = command.next_help_heading("Credentials").args(OF_KEYS.map(argument));
         let command = command.next_help_heading("Sign-in");
         command.args(OPTIONS.map(argument)).next_help_heading(None)
     }
@@ -149,7 +177,7 @@ impl FromArgMatches for SignInSettings {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        for (name, takes, _) in OPTIONS {
+        for (name, takes, _) in OPTIONS.into_iter().chain(OF_KEYS) {
             if takes == Takes::Nothing {
                 if let Some(flag) = matches.get_one::<bool>(name) {
                     self.set(name, [flag.to_string()]);
