@@ -4,6 +4,7 @@
 //! file all end up as one each, and [`crate::config::Config::load`] decides between them.
 
 pub mod argv;
+pub mod key;
 mod parse;
 pub mod sign_in;
 pub mod value;
@@ -35,8 +36,9 @@ Examples:
 Environment:
   Every option can be set as COMPOSIO_BRIDGE_ and its name in capitals, such as
   COMPOSIO_BRIDGE_LOG_LEVEL for --log-level.
-  COMPOSIO_API_KEY    the key for Composio's hosts
-  COMPOSIO_BASE_URL   one more host that may be given the key
+  COMPOSIO_API_KEY    the key for Composio's hosts; also COMPOSIO_USER_API_KEY (with
+                      COMPOSIO_ORG_ID and COMPOSIO_PROJECT_ID) and COMPOSIO_CONSUMER_API_KEY
+  COMPOSIO_BASE_URL   stands for https://backend.composio.dev, and may be given the key
 
 Configuration file:
   ~/.config/composio-bridge/config.toml, on Windows %APPDATA%\\composio-bridge\\config.toml.
@@ -93,6 +95,8 @@ pub enum Command {
     /// See what is stored about sign-ins
     #[command(subcommand)]
     Auth(Auth),
+    /// Store the Composio key, or see which keys there are
+    Key(key::KeyCommand),
 }
 
 /// The subcommands of `composio-bridge auth`.

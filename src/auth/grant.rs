@@ -145,7 +145,9 @@ pub fn prove<'a>(
 /// It did not.
 pub fn check(url: &Url, answer: &Answer) -> Result<(), Failure> {
     let status = answer.status;
-    if status.is_server_error() || status.as_u16() == 429 {
+    let passes =
+        matches!(text(&answer.body, "error"), Some("temporarily_unavailable" | "server_error"));
+    if passes || status.is_server_error() || status.as_u16() == 429 {
         return Err(Failure::Passing(failed(url).because(format!("HTTP {}", status.as_u16()))));
     }
     // GitHub refuses with 200.
@@ -234,6 +236,7 @@ mod tests {
             (200, json!("a"), Some("")),
             (503, json!({"error": "invalid_grant"}), None),
             (429, json!(null), None),
+            (400, json!({"error": "temporarily_unavailable"}), None),
         ] {
             let found = match answered(status, body) {
                 Err(Failure::Refused(code, _)) => Some(code),

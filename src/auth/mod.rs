@@ -8,6 +8,7 @@
 //! - [`browser`]: opens the sign-in page, and nothing else, in the person's browser.
 //! - [`callback`]: waits on loopback for the browser to bring the answer back.
 //! - [`grant`]: tokens for a code, a refresh token or a secret.
+//! - [`joint`]: one sign-in for all bridges to an endpoint; [`news`]: what becomes of it.
 //! - [`jwt`]: a private key in the place of a secret.
 //! - [`program`]: signing in without a person.
 //! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
@@ -27,9 +28,11 @@ pub mod exchange;
 pub mod grant;
 pub mod guard;
 pub mod imported;
+pub mod joint;
 pub mod jwt;
 pub mod login;
 pub mod mcp_remote;
+pub mod news;
 pub mod program;
 pub mod registration;
 pub mod source;

@@ -1,4 +1,5 @@
-//! The options about signing in; those of mcp-remote mean here what they mean there.
+//! The options about signing in, and some about keys; those of mcp-remote mean here what they mean
+//! there.
 //!
 //! A table, as each option is a text or a flag, and what is said is read in one place alone: the
 //! code that `clap` derives would be twenty times as large.
@@ -88,7 +89,18 @@ const OPTIONS: [(&str, Takes, &str); 17] = [
     ("auth-success-url", Takes::Text("URL"), "The page to show in the browser after signing in"),
 ];
 
-/// What one source says about signing in: options by their names, and their values.
+/// Those about keys.
+const OF_KEYS: [(&str, Takes, &str); 3] = [
+    ("org-id", Takes::Text("ID"), "The organisation of a user key [default: $COMPOSIO_ORG_ID]"),
+    ("project-id", Takes::Text("ID"), "The project of a user key [default: $COMPOSIO_PROJECT_ID]"),
+    (
+        "use-composio-cli-key",
+        Takes::Nothing,
+        "Use the key that Composio's own command line keeps, where there is no other",
+    ),
+];
+
+/// What one source says about signing in and keys: options by their names, and their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignInSettings {
     values: Vec<(&'static str, String)>,
@@ -131,6 +143,7 @@ impl SignInSettings {
 
 impl Args for SignInSettings {
     fn augment_args(command: Command) -> Command {
+        let command = command.next_help_heading("Credentials").args(OF_KEYS.map(argument));
         let command = command.next_help_heading("Sign-in");
         command.args(OPTIONS.map(argument)).next_help_heading(None)
     }
@@ -164,7 +177,7 @@ impl FromArgMatches for SignInSettings {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        for (name, takes, _) in OPTIONS {
+        for (name, takes, _) in OPTIONS.into_iter().chain(OF_KEYS) {
             if takes == Takes::Nothing {
                 if let Some(flag) = matches.get_one::<bool>(name) {
                     self.set(name, [flag.to_string()]);

@@ -2,6 +2,7 @@
 
 pub mod auth;
 pub mod demo;
+pub mod key;
 pub mod login;
 pub mod logout;
 
@@ -21,6 +22,10 @@ use crate::{
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Some(Command::Demo(options)) => demo::run(demo_options(&options)),
+        Some(Command::Key(ref command)) => {
+            let command = command.clone();
+            key::run(cli, command)
+        }
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),
         Some(Command::Auth(Auth::Status { json })) => auth::status(json),

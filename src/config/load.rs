@@ -6,18 +6,20 @@ use std::{
 };
 
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, KeySource, Log, Network, ProxyChoice, Timeouts, ToolFilter, credential, endpoint,
+    Config, Log, Network, ProxyChoice, Timeouts, ToolFilter, credential, endpoint,
     environment::Environment,
     file,
     header::{Collector, Headers},
-    key, layer, sign_in,
+    key,
+    keys::{Choice, Keys},
+    layer, sign_in,
 };
 use crate::{
-    cli::{Cli, HeaderSource, Settings},
+    auth::store::Place,
+    cli::{Cli, Command, HeaderSource, Settings},
     error::{Error, Kind},
 };
 
@@ -35,22 +37,6 @@ struct Sources {
     environment: Settings,
     profile: Settings,
     file: Settings,
-    /// `COMPOSIO_API_KEY`.
-    api_key: Option<SecretString>,
-}
-
-/// Where a key is kept.
-enum Place {
-    File(PathBuf),
-    Command(Vec<String>),
-    Variable(SecretString),
-}
-
-/// A key that nobody has looked at yet.
-struct Key {
-    place: Place,
-    /// It was named for this start, so that withholding it would be a surprise.
-    named_here: bool,
 }
 
 impl Config {
@@ -64,31 +50,31 @@ impl Config {
     pub fn load(cli: Cli, env: &Environment) -> Result<Config, Error> {
         let mut warnings = Vec::new();
         check_surplus(&cli.settings)?;
+        let is_signing = matches!(cli.command, Some(Command::Login | Command::Logout));
         let sources = Sources::read(cli, env, &mut warnings)?;
         let (headers, more) = sources.headers(env)?;
         warnings.extend(more);
         let url_kind = if sources.flags.url.is_some() { Kind::Usage } else { Kind::Config };
-        let key = sources.key();
+        let keys = sources.keys(env);
         let named_headers = sources.flags.headers_in_order.clone();
         let settings = sources.merged();
         let endpoint = endpoint_of(&settings, url_kind)?;
 
         let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
         let named = credential::is_named(&headers, &endpoint, base.as_ref())?;
-        let key = match key {
-            Some(_) if named => None,
-            Some(key) if !credential::may_have_key(&endpoint, base.as_ref()) => {
-                // In the environment or for all of the file it may well be there for others.
-                warnings.extend(key.named_here.then(|| withheld(&endpoint)));
-                None
-            }
-            Some(key) => Some(key.take(&mut warnings)?),
-            None => None,
+        let choice = match named {
+            true => Choice::None,
+            false => keys.choose(&endpoint, base.as_ref(), &mut warnings)?,
+        };
+        let (key, misfit) = match choice {
+            Choice::Key(key) => (Some(key), None),
+            Choice::None => (None, None),
+            Choice::Misfit(error) => (None, Some(error)),
         };
         let is_private = endpoint.scheme() == "https" || endpoint::is_loopback(&endpoint);
         let mut network = network(&settings)?;
         extra_certificates(&mut network, env, &mut warnings);
-        Ok(Config {
+        let config = Config {
             sign_in: sign_in::read(&settings, &named_headers, env)?,
             may_sign_in: !named && key.is_none() && is_private,
             endpoint,
@@ -105,8 +91,27 @@ impl Config {
             tools: ToolFilter { allow: settings.allow_tool, ignore: settings.ignore_tool },
             state_dir: env.state_dir(),
             warnings,
-        })
+        };
+        match misfit {
+            Some(error) if !is_signing && !is_signed_in(&config) => Err(error),
+            _ => Ok(config),
+        }
     }
+
+    /// The keys that the command line, the environment, the configuration file and this machine
+    /// hold, for whatever endpoint.
+    ///
+    /// # Errors
+    /// As [`Config::load`], but for what concerns the endpoint.
+    pub fn keys(cli: Cli, env: &Environment) -> Result<Keys, Error> {
+        Ok(Sources::read(cli, env, &mut Vec::new())?.keys(env))
+    }
+}
+
+/// Whether there is a sign-in that a key in the environment is not needed for.
+fn is_signed_in(config: &Config) -> bool {
+    let own = Place::of(config).is_some_and(|place| place.read().is_some());
+    own || config.sign_in.mcp_remote.iter().any(|place| place.read().is_some())
 }
 
 impl Sources {
@@ -123,8 +128,7 @@ impl Sources {
         for settings in [&mut flags, &mut environment] {
             layer::map_paths(settings, |path| *path = env.expand_home(path));
         }
-        let api_key = env.get("COMPOSIO_API_KEY").map(SecretString::from);
-        Ok(Sources { flags, environment, profile: file.profile, file: file.top, api_key })
+        Ok(Sources { flags, environment, profile: file.profile, file: file.top })
     }
 
     /// The headers of all sources; of one name the strongest source's stands.
@@ -137,58 +141,14 @@ impl Sources {
         Ok(collector.finish())
     }
 
-    /// The key of the strongest source that has one.
-    fn key(&self) -> Option<Key> {
-        let of = Key::of;
-        of(&self.flags, true)
-            .or_else(|| of(&self.environment, false))
-            .or_else(|| {
-                self.api_key
-                    .clone()
-                    .map(|key| Key { place: Place::Variable(key), named_here: false })
-            })
-            .or_else(|| of(&self.profile, true))
-            .or_else(|| of(&self.file, false))
+    fn keys(&self, env: &Environment) -> Keys {
+        Keys::of([&self.flags, &self.environment, &self.profile, &self.file], env)
     }
 
     fn merged(self) -> Settings {
         let below = layer::over(self.profile, self.file);
         layer::over(self.flags, layer::over(self.environment, below))
     }
-}
-
-impl Key {
-    /// The key that one source names; its file before its command.
-    fn of(settings: &Settings, named_here: bool) -> Option<Self> {
-        let file = settings.api_key_file.clone().map(Place::File);
-        let command = || Some(Place::Command(settings.api_key_command.clone()?.0));
-        Some(Key { place: file.or_else(command)?, named_here })
-    }
-
-    fn take(self, warnings: &mut Vec<String>) -> Result<KeySource, Error> {
-        match self.place {
-            Place::Command(words) => Ok(KeySource::Command(words)),
-            Place::File(path) => {
-                let (key, warning) = key::from_file(&path)?;
-                warnings.extend(warning);
-                Ok(KeySource::Value(key))
-            }
-            Place::Variable(key) => {
-                let key = key::usable(key.expose_secret()).map_err(|why| {
-                    Error::new(Kind::Config, "COMPOSIO_API_KEY cannot be sent").because(why)
-                })?;
-                Ok(KeySource::Value(key))
-            }
-        }
-    }
-}
-
-fn withheld(endpoint: &Url) -> String {
-    format!(
-        "the API key is not sent to {}, which is not one of Composio's hosts; name it for this \
-         server with --header 'x-api-key: ${{VARIABLE}}'",
-        endpoint.host_str().unwrap_or_default()
-    )
 }
 
 /// A file that holds credentials should be its owner's alone.

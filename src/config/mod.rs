@@ -7,7 +7,7 @@
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
 //! - [`sign_in`], [`client`]: how to sign in, and in whose name.
-//! - [`credential`], `key`: who may be given a key, and getting it.
+//! - [`credential`], [`keys`], `key`: who may be given a key, which one, and getting it.
 
 pub mod client;
 pub mod credential;
@@ -16,6 +16,7 @@ pub mod environment;
 mod file;
 pub mod header;
 mod key;
+pub mod keys;
 mod layer;
 mod load;
 pub mod sign_in;
@@ -25,7 +26,8 @@ use std::{path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
-use secrecy::SecretString;
+
+use crate::composio::key::{Key, Place};
 
 /// Which transports are tried, and in which order (`--transport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -53,13 +55,22 @@ pub enum Protocol {
     Modern,
 }
 
-/// Where an `x-api-key` that no header named comes from.
+/// Where a key that no header named comes from.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// Already known: from the environment or from a key file.
-    Value(SecretString),
-    /// The first line that this command prints; run before the first message is sent.
-    Command(Vec<String>),
+    /// Already known.
+    Value(Key),
+    /// The first line that a command prints; run before the first message is sent.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// The organisation, should it be a user key.
+        org: Option<String>,
+        /// The project, should it be a user key.
+        project: Option<String>,
+        /// Where the key must be good for something.
+        place: Place,
+    },
 }
 
 /// Limits on waiting for the remote. `None` means no limit.
@@ -138,8 +149,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// Headers named for this endpoint, values marked sensitive. Later ones replaced earlier ones.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The `x-api-key` to add; `None` where a header already carries a credential or the
-    /// endpoint is not one that may be given it.
+    /// The key whose headers are to be added; `None` where a header already carries a credential
+    /// or the endpoint is not one that may be given it.
     pub key: Option<KeySource>,
     /// How to sign in.
     pub sign_in: sign_in::SignIn,

@@ -3,9 +3,8 @@
 use std::{error::Error as _, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{Body, Request, Response, Url};
-use secrecy::ExposeSecret;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -16,7 +15,8 @@ use super::{
     redirect::{self, Redirect},
 };
 use crate::{
-    auth::source::Source,
+    auth::source::{Instead, Source},
+    composio::key::Key,
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
@@ -50,7 +50,7 @@ enum Http {
 pub struct Connector {
     config: Arc<Config>,
     cookies: Arc<Cookies>,
-    key: Arc<OnceCell<Option<HeaderValue>>>,
+    key: Arc<OnceCell<Option<Key>>>,
     tokens: Option<Arc<Source>>,
     client: Arc<OnceCell<Result<Client, Error>>>,
 }
@@ -81,6 +81,16 @@ impl Connector {
         Connector { client: Arc::default(), ..self.clone() }
     }
 
+    /// What connections are made by.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The tokens of a sign-in, where such may be used.
+    pub fn tokens(&self) -> Option<&Arc<Source>> {
+        self.tokens.as_ref()
+    }
+
     /// The credential headers as one text, to tell what was remembered for whom.
     pub async fn credential(&self) -> String {
         let Ok(client) = self.client().await else { return String::new() };
@@ -97,7 +107,7 @@ impl Connector {
     }
 
     async fn make(&self) -> Result<Client, Error> {
-        let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?.clone();
+        let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?;
         let (config, cookies) = (Arc::clone(&self.config), Arc::clone(&self.cookies));
         let http = if let Some(direct) = Direct::new(&config, &cookies) {
             Http::Short(Box::new(direct))
@@ -109,8 +119,8 @@ impl Connector {
             Http::Long(build(&config, &cookies.jar, false)?)
         };
         let mut headers: HeaderMap = self.config.headers.iter().cloned().collect();
-        if let Some(key) = key {
-            headers.insert(HeaderName::from_static("x-api-key"), key);
+        for (name, value) in key.iter().flat_map(Key::headers) {
+            headers.entry(name).or_insert(value);
         }
         let agent = concat!("composio-bridge/", env!("CARGO_PKG_VERSION"));
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
@@ -154,6 +164,7 @@ impl Client {
     ) -> Result<Response, End> {
         let mut headers = headers;
         let mut is_again = false;
+        let mut wants_sign_in = false;
         let mut target = url;
         // Tokens go to the endpoint's own origin and nowhere else (SEC-8).
         let tokens = self.tokens.as_ref();
@@ -171,17 +182,18 @@ impl Client {
                 // What is refused with 401 did not run (AU-50).
                 is_again = true;
                 let refused = headers.get(header::AUTHORIZATION);
-                let other = match tokens {
+                let instead = match tokens {
                     Some(tokens) => tokens.instead_of(refused).await,
-                    None => None,
+                    None => Instead::Later,
                 };
-                if let Some(token) = other {
+                wants_sign_in = !matches!(instead, Instead::Later);
+                if let Instead::Token(token) = instead {
                     headers.insert(header::AUTHORIZATION, token);
                     continue;
                 }
             }
             if !is_redirect(response.status()) {
-                return self.accept(response).await;
+                return self.accept(response, wants_sign_in).await;
             }
             hops += 1;
             let location = response.headers().get(header::LOCATION);
@@ -249,7 +261,7 @@ impl Client {
         })
     }
 
-    async fn accept(&self, mut response: Response) -> Result<Response, End> {
+    async fn accept(&self, mut response: Response, wants_sign_in: bool) -> Result<Response, End> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -259,6 +271,8 @@ impl Client {
             retry_after: retry_after(response.headers()),
             challenge: challenge(response.headers()),
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
+            wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
+            is_replaced: false,
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };
@@ -387,12 +401,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
-async fn resolve_key(config: &Config) -> Result<Option<HeaderValue>, Error> {
+async fn resolve_key(config: &Config) -> Result<Option<Key>, Error> {
     let Some(source) = &config.key else { return Ok(None) };
-    let key = source.resolve().await?;
-    let mut value = HeaderValue::from_str(key.expose_secret().trim()).map_err(|_| {
-        Error::new(Kind::Config, "the API key has characters that no HTTP header can hold")
-    })?;
-    value.set_sensitive(true);
-    Ok(Some(value))
+    source.resolve().await.map(Some)
 }

@@ -49,6 +49,7 @@ pub fn is_session_loss(refusal: &Refusal, had_session: bool) -> bool {
         words.iter().any(|word| text.contains(word))
     };
     match refusal.status {
+        _ if refusal.is_replaced => true,
         404 => had_session,
         400 if had_session && is_of_modern_server(refusal) => true,
         400 => had_session && says(&LOST_SESSION) || says(&NEVER_INITIALIZED),
@@ -206,6 +207,8 @@ mod tests {
             status,
             challenge: None,
             sign_in: None,
+            wants_sign_in: false,
+            is_replaced: false,
             content_type: content_type.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,

@@ -30,6 +30,7 @@ const PURE: &[&str] = &[
     "config/credential.rs",
     "config/header.rs",
     "cli/argv.rs",
+    "composio/key.rs",
 ];
 
 /// What such a room never mentions. A URL is plain data, whoever exports it.

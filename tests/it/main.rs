@@ -7,6 +7,7 @@ mod architecture;
 mod awkward;
 mod bytes;
 mod cli;
+mod composio_keys;
 mod descriptors;
 mod ending;
 mod era_a;
@@ -33,6 +34,7 @@ mod secrets;
 #[cfg(unix)]
 mod sign_in;
 mod sign_in_grants;
+mod sign_in_running;
 mod sse;
 mod startup;
 mod streamable;
