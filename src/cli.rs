@@ -97,6 +97,8 @@ pub enum Command {
     Auth(Auth),
     /// Store the Composio key, or see which keys there are
     Key(key::KeyCommand),
+    /// See what a URL is, which key goes with it, and what is wrong with it
+    Url(key::UrlCommand),
 }
 
 /// The subcommands of `composio-bridge auth`.

@@ -51,6 +51,9 @@ pub fn run(config: Config) -> Result<(), Error> {
     for warning in &config.warnings {
         warn!("{warning}");
     }
+    for repair in &config.repairs {
+        debug!("the URL was repaired: {repair}");
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Error::new(Kind::Unexpected, "could not start").because(error.to_string())

@@ -27,7 +27,10 @@ use clap::ValueEnum;
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 
-use crate::composio::key::{Key, Place};
+use crate::composio::{
+    key::{Key, Place},
+    url::Shape,
+};
 
 /// Which transports are tried, and in which order (`--transport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -143,6 +146,8 @@ pub struct Log {
 pub struct Config {
     /// The MCP endpoint.
     pub endpoint: Url,
+    /// What that is of Composio's; `None` where it is none of theirs.
+    pub composio: Option<Shape>,
     /// The transports to try.
     pub strategy: Strategy,
     /// The protocol to speak with the remote.
@@ -176,4 +181,6 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What the person should know although it is no error; logged once at warn level.
     pub warnings: Vec<String>,
+    /// What was repaired; logged once at debug level.
+    pub repairs: Vec<&'static str>,
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     auth::source::{Instead, Source},
-    composio::key::Key,
+    composio::{key::Key, url::Shape},
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
@@ -28,6 +28,8 @@ const REFUSAL_LIMIT: usize = 64 * 1024;
 pub struct Client {
     http: Http,
     endpoint: Url,
+    /// What of Composio's that is.
+    composio: Option<Shape>,
     headers: HeaderMap,
     /// The tokens of a sign-in, where they may be used.
     tokens: Option<Arc<Source>>,
@@ -127,6 +129,7 @@ impl Connector {
         Ok(Client {
             http,
             endpoint: self.config.endpoint.clone(),
+            composio: self.config.composio,
             headers,
             tokens: self.tokens.clone(),
             timeouts: self.config.timeouts.clone(),
@@ -273,6 +276,7 @@ impl Client {
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
             wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
             is_replaced: false,
+            composio: self.composio,
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };
