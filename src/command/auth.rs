@@ -80,7 +80,7 @@ fn is_renewable(sign_in: &SignIn) -> bool {
     sign_in.tokens.refresh.is_some() || sign_in.is_program
 }
 
-fn date(seconds: u64) -> String {
+pub(super) fn date(seconds: u64) -> String {
     UNIX_EPOCH
         .checked_add(Duration::from_secs(seconds))
         .filter(|_| seconds < 253_402_300_800)

@@ -396,7 +396,7 @@ fn login(endpoint: &Url) -> Box<str> {
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), as a wait from now.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
