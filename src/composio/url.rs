@@ -7,8 +7,9 @@
 use reqwest::Url;
 
 use crate::{
-    config::credential::{is_composio_host, same_origin},
+    config::credential::is_composio_host,
     error::{Error, Kind},
+    remote::redirect::same_origin,
 };
 
 /// What a URL leads to.
