@@ -330,3 +330,48 @@ fn an_issuer_of_another_name_is_accepted_by_that_name_alone() {
     let stored: Value = serde_json::from_str(&stored(&place)).expect("one sign-in");
     assert_eq!(stored["issuer"], OTHER);
 }
+
+/// Nobody ran `composio-bridge login`, and nobody is asked or told anything.
+#[test]
+fn a_program_is_signed_in_by_the_bridge_itself() {
+    let place = Authorization::start();
+    let client = Client::new(&place);
+    let file = place.home.path().join("assertion");
+    fs::write(&file, "x").expect("written");
+    let workload = format!("--workload-identity=@{}", file.display());
+    let own = "--static-oauth-client-info={\"client_id\":\"me\",\"client_secret\":\"own\"}";
+    for args in [
+        &["--client-credentials", own][..],
+        &["--client-credentials", &client.option],
+        &[workload.as_str()],
+    ] {
+        place.revoke();
+        let _ = fs::remove_dir_all(place.home.path().join("state"));
+        let mut setup = place.bridge_with_browser(place.server.endpoint());
+        for arg in args {
+            setup = setup.arg(*arg);
+        }
+        let mut bridge = setup.spawn();
+        bridge.handshake("2025-06-18");
+        bridge.call_works("1");
+        // The token is refused in the middle, and there is a next one.
+        place.revoke();
+        bridge.call_works("2");
+        bridge.finish();
+    }
+    assert_eq!(place.pages_opened(), 0);
+    assert_eq!(place.asked("/token").len(), 6);
+}
+
+/// AU-23, T117: a secret that one authorization server knows is not shown to another.
+#[test]
+fn a_programs_secret_does_not_follow_the_server_to_another_issuer() {
+    let place = Authorization::start();
+    let own = "--static-oauth-client-info={\"client_id\":\"me\",\"client_secret\":\"own\"}";
+    let args = ["--client-credentials", own];
+    assert_eq!(place.login(&args).end().0, 0);
+    place.change(|script| script.tenant = "t2");
+    let (code, text) = place.login(&args).end();
+    assert!(code == 4 && text.contains("now belongs to"), "{code}: {text}");
+    assert!(place.asked("/t2/token").is_empty());
+}
