@@ -248,6 +248,10 @@ pub struct Settings {
     #[command(flatten)]
     pub sign_in: SignInSettings,
 
+    /// What is said about a Composio session.
+    #[command(flatten)]
+    pub session: session::Configuration,
+
     /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Tools")]
     pub ignore_tool: Vec<String>,
