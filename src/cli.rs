@@ -141,6 +141,10 @@ pub struct Demo {
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]
     pub serve: bool,
+
+    /// With --serve: serve a stand-in for Composio's API, and print how to use it
+    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    pub composio: bool,
 }
 
 /// What one source says about the bridge; `None` or empty where it is silent.
