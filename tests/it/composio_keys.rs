@@ -288,3 +288,73 @@ fn the_stored_key_is_its_owners_alone() {
     assert_eq!((mode(&directory), files.len()), (0o700, 1));
     assert_eq!(mode(&files[0].path()), 0o600);
 }
+
+#[cfg(unix)]
+#[test]
+fn no_key_is_in_a_log_an_answer_or_a_file_of_ours_but_where_it_is_stored() {
+    type Way = fn(&Hosts, Setup) -> Setup;
+    let ways: [(&str, &str, Way); 6] = [
+        (PLATFORM, "x-api-key", |_, setup| setup.env("COMPOSIO_API_KEY", format!("ak_{MARKER}"))),
+        (PLATFORM, "x-user-api-key", |_, setup| {
+            setup.env("COMPOSIO_USER_API_KEY", format!("uak_{MARKER}"))
+        }),
+        (CONNECT, "x-consumer-api-key", |_, setup| {
+            setup.env("COMPOSIO_CONSUMER_API_KEY", format!("ck_{MARKER}"))
+        }),
+        (CONNECT, "x-consumer-api-key", |_, setup| {
+            setup.arg(format!("--api-key-command=echo ck_{MARKER}"))
+        }),
+        (PLATFORM, "x-user-api-key", |hosts, setup| {
+            hosts.run(&["key", "set"], &format!("uak_{MARKER}"));
+            setup
+        }),
+        (PLATFORM, "x-user-api-key", |hosts, setup| {
+            let directory = hosts.home.path().join(".composio");
+            std::fs::create_dir(&directory).expect("it can be made");
+            let text = format!(r#"{{"api_key":"uak_{MARKER}"}}"#);
+            std::fs::write(directory.join("user_data.json"), text).expect("it can be written");
+            setup.arg("--use-composio-cli-key")
+        }),
+    ];
+    for (n, (url, header, way)) in ways.into_iter().enumerate() {
+        let hosts = Hosts::scripted(|request, exchange| {
+            let is_refused = request.is_rpc("tools/call");
+            if is_refused {
+                exchange.reply(401, &[], r#"{"error":{"message":"Invalid API key"}}"#);
+            }
+            is_refused
+        });
+        let log = hosts.home.path().join("log");
+        let setup = hosts.bridge(url).arg("--log-level=trace");
+        let setup = setup.arg(format!("--log-file={}", log.display()));
+        let mut bridge = way(&hosts, setup).spawn();
+        bridge.handshake("2025-11-25");
+        bridge.call("1", "refused");
+        let said = bridge.answer_to("1").to_string() + &bridge.end();
+        let logged = std::fs::read_to_string(&log).expect("a log file");
+        assert!(logged.len() > 100, "{n}: at trace level something is logged");
+        assert!(!said.contains(MARKER) && !logged.contains(MARKER), "{n}: {said}{logged}");
+        for request in hosts.requests() {
+            assert!(request.header(header).is_some_and(|value| value.ends_with(MARKER)), "{n}");
+        }
+        let kept = holders(&hosts.home.path().join("state"));
+        let expected: &[&str] = if n == 4 { &["composio.json"] } else { &[] };
+        assert_eq!(kept, expected, "{n}");
+    }
+}
+
+/// The names of the files that hold the marker.
+#[cfg(unix)]
+fn holders(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            names.extend(holders(&path));
+        } else if String::from_utf8_lossy(&std::fs::read(&path).expect("readable")).contains(MARKER)
+        {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names
+}
