@@ -6,7 +6,9 @@
 pub mod argv;
 pub mod key;
 mod parse;
+pub mod session;
 pub mod sign_in;
+pub mod table;
 pub mod value;
 
 use std::path::PathBuf;
@@ -99,6 +101,15 @@ pub enum Command {
     Key(key::KeyCommand),
     /// See what a URL is, which key goes with it, and what is wrong with it
     Url(key::UrlCommand),
+    /// Make Composio sessions, look into them, and use their tools
+    Session(session::Session),
+}
+
+impl Command {
+    /// Whether it is about Composio's API.
+    pub(crate) fn is_of_api(&self) -> bool {
+        matches!(self, Command::Session(_))
+    }
 }
 
 /// The subcommands of `composio-bridge auth`.

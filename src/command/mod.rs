@@ -5,6 +5,8 @@ pub mod demo;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod session;
+pub mod talk;
 pub mod url;
 
 use crate::{
@@ -26,6 +28,10 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Some(Command::Key(ref command)) => {
             let command = command.clone();
             key::run(cli, command)
+        }
+        Some(Command::Session(ref session)) => {
+            let chosen = session.0.clone();
+            session::run(cli, chosen)
         }
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),

@@ -19,8 +19,11 @@ use super::{
 };
 use crate::{
     auth::store::Place,
-    cli::{Cli, Command, HeaderSource, Settings},
-    composio::url::{self, Shape},
+    cli::{Cli, Command, HeaderSource, Settings, value::PositiveSeconds},
+    composio::{
+        rest,
+        url::{self, Shape},
+    },
     error::{Error, Kind},
 };
 
@@ -78,7 +81,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn for_api(mut cli: Cli, env: &Environment) -> Result<Config, Error> {
-        cli.settings.url = Some(env.get("COMPOSIO_BASE_URL").unwrap_or(url::BACKEND).to_owned());
+        cli.settings.url = Some(rest::base(env)?);
         Config::load_for(Purpose::Api, cli, env)
     }
 
@@ -93,7 +96,10 @@ impl Config {
         let url_kind = if sources.flags.url.is_some() { Kind::Usage } else { Kind::Config };
         let keys = sources.keys(env);
         let named_headers = sources.flags.headers_in_order.clone();
-        let settings = sources.merged();
+        let mut settings = sources.merged();
+        if purpose == Purpose::Api {
+            settings.connect_timeout.get_or_insert(PositiveSeconds(rest::CONNECT_LIMIT));
+        }
         let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
         let (endpoint, composio, repairs) =
             endpoint_of(&settings, url_kind, base.as_ref(), purpose)?;

@@ -6,9 +6,10 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
-//! - [`sign_in`]: how to sign in.
+//! - [`sign_in`], [`client`]: how to sign in, and in whose name.
 //! - [`credential`], [`keys`], `key`: who may be given a key, which one, and getting it.
 
+pub mod client;
 pub mod credential;
 pub mod endpoint;
 pub mod environment;

@@ -126,6 +126,10 @@ pub struct Refusal {
     pub challenge: Option<Box<str>>,
     /// The command that signs in, where that may help.
     pub sign_in: Option<Box<str>>,
+    /// Whether nobody is signed in, or not well enough: what there is to renew has been renewed.
+    pub wants_sign_in: bool,
+    /// Whether what the endpoint stood for was gone, and a new one is in its place.
+    pub is_replaced: bool,
     /// What of Composio's it came from, if it did.
     pub composio: Option<Shape>,
     /// The media type of the body, lower case, without parameters.

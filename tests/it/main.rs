@@ -34,6 +34,8 @@ mod sandbox;
 mod secrets;
 #[cfg(unix)]
 mod sign_in;
+mod sign_in_grants;
+mod sign_in_running;
 mod sse;
 mod startup;
 mod streamable;
