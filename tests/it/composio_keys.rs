@@ -1,5 +1,7 @@
 //! Composio's keys at the socket: which header carries which, and where none ever goes.
 
+#[cfg(unix)]
+use crate::support::{authorization::Authorization, hosts::run_at};
 use crate::support::{
     bridge::Setup,
     hosts::{Hosts, credentials},
@@ -357,4 +359,33 @@ fn holders(folder: &std::path::Path) -> Vec<String> {
         }
     }
     names
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sign_in_and_a_key_are_never_sent_together() {
+    let place = Authorization::start();
+    place.sign_in(&[]);
+    let before = place.server.requests().len();
+    let setup = place.bridge().env("COMPOSIO_API_KEY", "ak_1");
+    let mut bridge = setup.spawn();
+    bridge.send(json::initialize("1", "2025-06-18"));
+    bridge.refusal("1", -31002, &["HTTP 401"]);
+    bridge.end();
+    let seen = place.server.requests();
+    assert!(seen.len() > before);
+    for request in &seen[before..] {
+        let key = ("x-api-key".to_owned(), "ak_1".to_owned());
+        assert_eq!(credentials(request), [key], "{}", request.dump());
+    }
+    // A stored key is for Composio, so that here the sign-in is what is used.
+    assert!(run_at(place.home.path(), &["key", "set"], "ak_stored\n").status.success());
+    let mut bridge = place.bridge().spawn();
+    bridge.handshake("2025-06-18");
+    bridge.call_works("2");
+    bridge.finish();
+    for request in &place.server.requests()[seen.len()..] {
+        let found = credentials(request);
+        assert_eq!((found.len(), found[0].0.as_str()), (1, "authorization"));
+    }
 }
