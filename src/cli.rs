@@ -99,15 +99,10 @@ pub enum Command {
     Auth(Auth),
     /// Store the Composio key, or see which keys there are
     Key(key::KeyCommand),
+    /// See what a URL is, which key goes with it, and what is wrong with it
+    Url(key::UrlCommand),
     /// Make Composio sessions, look into them, and use their tools
     Session(session::Session),
-}
-
-impl Command {
-    /// Whether it is about Composio's API.
-    pub(crate) fn is_of_api(&self) -> bool {
-        matches!(self, Command::Session(_))
-    }
 }
 
 /// The subcommands of `composio-bridge auth`.

@@ -6,9 +6,10 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
-//! - [`sign_in`]: how to sign in.
+//! - [`sign_in`], [`client`]: how to sign in, and in whose name.
 //! - [`credential`], [`keys`], `key`: who may be given a key, which one, and getting it.
 
+pub mod client;
 pub mod credential;
 pub mod endpoint;
 pub mod environment;
@@ -26,7 +27,10 @@ use clap::ValueEnum;
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 
-use crate::composio::key::{Key, Place};
+use crate::composio::{
+    key::{Key, Place},
+    url::Shape,
+};
 
 /// Which transports are tried, and in which order (`--transport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -142,6 +146,8 @@ pub struct Log {
 pub struct Config {
     /// The MCP endpoint.
     pub endpoint: Url,
+    /// What that is of Composio's; `None` where it is none of theirs.
+    pub composio: Option<Shape>,
     /// The transports to try.
     pub strategy: Strategy,
     /// The protocol to speak with the remote.
@@ -175,4 +181,6 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What the person should know although it is no error; logged once at warn level.
     pub warnings: Vec<String>,
+    /// What was repaired; logged once at debug level.
+    pub repairs: Vec<&'static str>,
 }

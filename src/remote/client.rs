@@ -15,8 +15,8 @@ use super::{
     redirect::{self, Redirect},
 };
 use crate::{
-    auth::source::Source,
-    composio::key::Key,
+    auth::source::{Instead, Source},
+    composio::{key::Key, url::Shape},
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
@@ -28,6 +28,8 @@ const REFUSAL_LIMIT: usize = 64 * 1024;
 pub struct Client {
     http: Http,
     endpoint: Url,
+    /// What of Composio's that is.
+    composio: Option<Shape>,
     headers: HeaderMap,
     /// The tokens of a sign-in, where they may be used.
     tokens: Option<Arc<Source>>,
@@ -81,6 +83,16 @@ impl Connector {
         Connector { client: Arc::default(), ..self.clone() }
     }
 
+    /// What connections are made by.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The tokens of a sign-in, where such may be used.
+    pub fn tokens(&self) -> Option<&Arc<Source>> {
+        self.tokens.as_ref()
+    }
+
     /// The credential headers as one text, to tell what was remembered for whom.
     pub async fn credential(&self) -> String {
         let Ok(client) = self.client().await else { return String::new() };
@@ -117,6 +129,7 @@ impl Connector {
         Ok(Client {
             http,
             endpoint: self.config.endpoint.clone(),
+            composio: self.config.composio,
             headers,
             tokens: self.tokens.clone(),
             timeouts: self.config.timeouts.clone(),
@@ -154,6 +167,7 @@ impl Client {
     ) -> Result<Response, End> {
         let mut headers = headers;
         let mut is_again = false;
+        let mut wants_sign_in = false;
         let mut target = url;
         // Tokens go to the endpoint's own origin and nowhere else (SEC-8).
         let tokens = self.tokens.as_ref();
@@ -171,17 +185,18 @@ impl Client {
                 // What is refused with 401 did not run (AU-50).
                 is_again = true;
                 let refused = headers.get(header::AUTHORIZATION);
-                let other = match tokens {
+                let instead = match tokens {
                     Some(tokens) => tokens.instead_of(refused).await,
-                    None => None,
+                    None => Instead::Later,
                 };
-                if let Some(token) = other {
+                wants_sign_in = !matches!(instead, Instead::Later);
+                if let Instead::Token(token) = instead {
                     headers.insert(header::AUTHORIZATION, token);
                     continue;
                 }
             }
             if !is_redirect(response.status()) {
-                return self.accept(response).await;
+                return self.accept(response, wants_sign_in).await;
             }
             hops += 1;
             let location = response.headers().get(header::LOCATION);
@@ -249,7 +264,7 @@ impl Client {
         })
     }
 
-    async fn accept(&self, mut response: Response) -> Result<Response, End> {
+    async fn accept(&self, mut response: Response, wants_sign_in: bool) -> Result<Response, End> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -259,6 +274,9 @@ impl Client {
             retry_after: retry_after(response.headers()),
             challenge: challenge(response.headers()),
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
+            wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
+            is_replaced: false,
+            composio: self.composio,
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };

@@ -191,7 +191,7 @@ fn a_redirect_to_another_origin_gets_no_key_and_no_request() {
             exchange.reply(307, &[("location", to)], "");
             true
         });
-        let setup = hosts.bridge(PLATFORM).arg("--startup-grace=1");
+        let setup = hosts.bridge(PLATFORM).arg("--startup-grace=30");
         let mut bridge = setup.env("COMPOSIO_USER_API_KEY", format!("uak_{MARKER}")).spawn();
         bridge.send(json::initialize("1", "2025-11-25"));
         let answer = bridge.answer_to("1").to_string();

@@ -11,6 +11,7 @@ mod composio_keys;
 mod composio_rest;
 mod composio_session;
 mod composio_session_errors;
+mod composio_urls;
 mod descriptors;
 mod ending;
 mod era_a;
@@ -36,6 +37,8 @@ mod sandbox;
 mod secrets;
 #[cfg(unix)]
 mod sign_in;
+mod sign_in_grants;
+mod sign_in_running;
 mod sse;
 mod startup;
 mod streamable;

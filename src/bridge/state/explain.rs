@@ -67,7 +67,10 @@ pub(super) fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -
     if let Some(status) = first.http_status() {
         all = all.with_status(status);
     }
-    all.hint("check that the URL is an MCP endpoint")
+    match first.hints() {
+        [] => all.hint("check that the URL is an MCP endpoint"),
+        hints => hints.iter().fold(all, |all, hint| all.hint(hint)),
+    }
 }
 
 /// Adds what to try, by what the network said.
