@@ -7,6 +7,7 @@ mod architecture;
 mod awkward;
 mod bytes;
 mod cli;
+mod composio_authorize;
 mod composio_keys;
 mod composio_rest;
 mod composio_session;
