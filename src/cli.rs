@@ -100,19 +100,14 @@ pub enum Command {
     Auth(Auth),
     /// Store the Composio key, or see which keys there are
     Key(key::KeyCommand),
+    /// See what a URL is, which key goes with it, and what is wrong with it
+    Url(key::UrlCommand),
     /// Make Composio sessions, look into them, and use their tools
     Session(session::Session),
     /// Manage MCP servers, the kind of endpoint that came before sessions
     Server(server::Server),
     /// Turn an MCP server into the session that replaces it
     Migrate(server::Migrate),
-}
-
-impl Command {
-    /// Whether it is about Composio's API.
-    pub(crate) fn is_of_api(&self) -> bool {
-        matches!(self, Command::Session(_) | Command::Server(_) | Command::Migrate(_))
-    }
 }
 
 /// The subcommands of `composio-bridge auth`.
@@ -254,6 +249,10 @@ pub struct Settings {
     /// What is said about signing in.
     #[command(flatten)]
     pub sign_in: SignInSettings,
+
+    /// What is said about a Composio session.
+    #[command(flatten)]
+    pub session: session::Configuration,
 
     /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Tools")]

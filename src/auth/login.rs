@@ -16,7 +16,9 @@ use super::{
     discovery::{Discovered, discover},
     exchange::{Exchange, text},
     grant::{self, Failure, Grant, clip, now, seconds},
-    registration,
+    jwt,
+    news::{Want, union},
+    program, registration,
     store::{Client, SignIn, Tokens},
 };
 use crate::{
@@ -43,9 +45,29 @@ pub struct Login<'a> {
     pub environment: &'a Environment,
     /// Talks to authorization servers.
     pub exchange: &'a Exchange,
-    /// Tells the person something.
-    pub say: &'a dyn Fn(&str),
+    /// What the remote said when it refused a request; `None`: it is to be asked.
+    pub want: Option<&'a Want>,
+    /// Tells the person what to do.
+    pub tell: &'a (dyn Fn(Notice<'_>) + Sync),
 }
+
+/// What a person has to do.
+pub enum Notice<'a> {
+    /// Sign in on this page, which is being opened.
+    Page(&'a Url),
+    /// No browser could be opened: the page is to be opened by hand.
+    NoBrowser,
+    /// Open this page in any browser and enter the code.
+    Code {
+        /// The page.
+        page: &'a Url,
+        /// The code.
+        user: &'a str,
+    },
+}
+
+/// What is attempted in vain where nothing tells how to sign in.
+pub const NOTHING: &str = "there is nothing to sign in to";
 
 impl Login<'_> {
     /// Signs in. `known` is the sign-in before.
@@ -54,34 +76,62 @@ impl Login<'_> {
     /// What kept the person, or the program, from signing in.
     pub async fn run(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
         let options = &self.config.sign_in;
-        if let (Way::ClientCredentials, Some(url)) = (options.way, &options.token_endpoint) {
-            return self.as_program(None, url.clone()).await;
+        if options.way.is_program() {
+            return self.as_program(known).await;
         }
-        let discovered = self.discover().await?;
+        let mut discovered = self.discover().await?;
+        self.step_up(&mut discovered, known);
+        self.check_named(&discovered, known)?;
         let known = known.filter(|known| known.issuer == discovered.issuer);
         let known = known.map(|known| &known.client);
         let token_endpoint = discovered.endpoint("token_endpoint")?;
         let (client, tokens) = match options.way {
-            Way::ClientCredentials => {
-                return self.as_program(Some(&discovered), token_endpoint).await;
-            }
             Way::DeviceCode => self.with_device_code(&discovered, &token_endpoint).await?,
-            Way::Browser => self.in_browser(&discovered, &token_endpoint, known).await?,
+            _ => self.in_browser(&discovered, &token_endpoint, known).await?,
         };
         Ok(self.sign_in(Some(&discovered), token_endpoint, client, tokens))
     }
 
     /// Asks the remote what it wants, and its authorization server what it offers.
     async fn discover(&self) -> Result<Discovered, Error> {
-        let (is_refused, challenge) = self.challenge().await?;
+        let (is_refused, challenge) = match self.want {
+            // Who says nothing of tokens, and has no metadata either, wants something else.
+            Some(want) => (want.challenge.is_some(), want.challenge.clone()),
+            None => self.challenge().await?,
+        };
         let endpoint = &self.config.endpoint;
         let discovered = discover(self.exchange, endpoint, challenge.as_ref()).await?;
         if discovered.is_assumed && !is_refused {
-            return Err(Error::new(Kind::Protocol, "there is nothing to sign in to")
+            return Err(Error::new(Kind::Protocol, NOTHING)
                 .because("the server takes requests without a token, and names none that gives any")
                 .hint("check the URL; if it is right, bridge to it without signing in"));
         }
         Ok(discovered)
+    }
+
+    /// Where more scopes are wanted, those that there are stay (AU-42).
+    fn step_up(&self, discovered: &mut Discovered, known: Option<&SignIn>) {
+        if self.want.is_some_and(|want| want.is_step_up) {
+            let before = known.and_then(|known| known.tokens.scope.as_deref()).unwrap_or_default();
+            let wanted = discovered.scope.as_deref().unwrap_or_default();
+            discovered.scope = Some(union(before, wanted)).filter(|scope| !scope.is_empty());
+        }
+    }
+
+    /// A client that was named is known to one authorization server, and not to the one that the
+    /// remote names now (AU-23).
+    fn check_named(&self, discovered: &Discovered, known: Option<&SignIn>) -> Result<(), Error> {
+        let named = self.config.sign_in.client.as_ref();
+        let moved = known.zip(named).is_some_and(|(known, named)| {
+            known.client.id == named.id && known.issuer != discovered.issuer
+        });
+        if !moved {
+            return Ok(());
+        }
+        let what = "the client that was named is not known to the server's authorization server";
+        Err(Error::new(Kind::Authorization, what)
+            .because(format!("the server now belongs to {}", discovered.issuer))
+            .hint("name a client of that one, or `composio-bridge logout` if it is known there"))
     }
 
     /// Whether the remote refuses a request without a token, and what it says then.
@@ -135,29 +185,34 @@ impl Login<'_> {
             issuer: discovered.map_or_else(origin, |discovered| discovered.issuer.clone()),
             token_endpoint: token_endpoint.to_string(),
             resource: self.resource(discovered).map(String::from),
-            is_program: self.config.sign_in.way == Way::ClientCredentials,
+            is_program: self.config.sign_in.way.is_program(),
             signed_in_at: now(),
             client,
             tokens,
         }
     }
 
-    async fn as_program(&self, discovered: Option<&Discovered>, url: Url) -> Result<SignIn, Error> {
+    /// The program signs in; nothing is said to anybody.
+    async fn as_program(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
+        let options = &self.config.sign_in;
+        let (discovered, url) = match &options.token_endpoint {
+            Some(url) => (None, url.clone()),
+            None => {
+                let mut discovered = self.discover().await?;
+                self.step_up(&mut discovered, known);
+                self.check_named(&discovered, known)?;
+                let url = discovered.endpoint("token_endpoint")?;
+                (Some(discovered), url)
+            }
+        };
+        let discovered = discovered.as_ref();
         let nothing = serde_json::Value::Null;
         let metadata = discovered.map_or(&nothing, |discovered| &discovered.metadata);
-        let named = self.config.sign_in.client.as_ref();
-        let client = named.filter(|client| client.secret.is_some()).ok_or_else(|| {
-            Error::new(Kind::Config, "`--client-credentials` needs a client and its secret")
-                .hint("pass `--static-oauth-client-info @FILE` with client_id and client_secret")
-        })?;
-        let client = registration::named(client, metadata);
-        let scope = self.scope(discovered);
-        let mut fields = vec![("grant_type", "client_credentials")];
-        fields.extend(scope.map(|scope| ("scope", scope)));
-        let resource = self.resource(discovered);
-        let asked = Grant { fields, client: &client, resource, scope };
-        let tokens = grant::ask(self.exchange, &url, asked).await?;
-        Ok(self.sign_in(discovered, url, client, tokens))
+        let client = program::client(options, metadata)?;
+        let scope = self.scope(discovered).map(String::from);
+        let mut sign_in = self.sign_in(discovered, url, client, Tokens::to_come(scope));
+        sign_in.tokens = program::tokens(self.exchange, &sign_in).await?;
+        Ok(sign_in)
     }
 
     /// A person signs in in this machine's browser (AU-8). A client that the server has forgotten
@@ -253,7 +308,8 @@ impl Login<'_> {
             ("code_verifier", verifier.expose_secret()),
             ("redirect_uri", &visit.uri),
         ];
-        let asked = Grant { fields, client: visit.client, resource, scope };
+        let client = visit.client;
+        let asked = Grant { fields, client, issuer: &discovered.issuer, resource, scope };
         let tokens = grant::ask(self.exchange, visit.token_endpoint, asked).await;
         tab.finish(if tokens.is_ok() { Ending::SignedIn } else { Ending::Failed }).await;
         tokens
@@ -266,10 +322,10 @@ impl Login<'_> {
         state: &SecretString,
     ) -> Result<Answer, Error> {
         browser::check(url)?;
-        (self.say)(&format!("Sign in on this page, which opens in the browser:\n\n{url}\n"));
+        (self.tell)(Notice::Page(url));
         if let Err(error) = browser::open(url, self.environment).await {
             tracing::debug!("{error}");
-            (self.say)("No browser could be opened. Copy the address into one on this machine.");
+            (self.tell)(Notice::NoBrowser);
         }
         let options = &self.config.sign_in;
         callback.wait(state, options.patience, options.success_url.as_ref()).await
@@ -288,7 +344,8 @@ impl Login<'_> {
         let mut fields = Vec::new();
         fields.extend(scope.map(|scope| ("scope", scope)));
         fields.extend(resource.map(|resource| ("resource", resource)));
-        let authorization = grant::prove(&client, &mut fields);
+        let assertion = jwt::assertion(&client, &discovered.issuer, now())?;
+        let authorization = grant::prove(&client, assertion.as_ref(), &mut fields);
         let answer = self.exchange.post_form(&url, &fields, authorization).await?;
         let (device, user, page) = (
             text(&answer.body, "device_code"),
@@ -303,7 +360,7 @@ impl Login<'_> {
         };
         let page = browser::parse(page)?;
         let user = clip(user);
-        (self.say)(&format!("Open this page in any browser:\n\n{page}\n\nand enter: {user}\n"));
+        (self.tell)(Notice::Code { page: &page, user: &user });
         let limit = seconds(answer.body.get("expires_in")).map(Duration::from_secs);
         let limit = limit.map_or(options.patience, |limit| limit.min(options.patience));
         let interval = seconds(answer.body.get("interval")).unwrap_or(INTERVAL);
@@ -313,6 +370,7 @@ impl Login<'_> {
                 ("device_code", device),
             ],
             client: &client,
+            issuer: &discovered.issuer,
             resource,
             scope,
         };

@@ -15,7 +15,6 @@ use tracing::{debug, warn};
 
 use super::{
     effects::Effects,
-    memory::Memory,
     shutdown::Endings,
     state::{Action, Input, Settings},
     store::Store,
@@ -52,6 +51,9 @@ pub fn run(config: Config) -> Result<(), Error> {
     for warning in &config.warnings {
         warn!("{warning}");
     }
+    for repair in &config.repairs {
+        debug!("the URL was repaired: {repair}");
+    }
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
             Error::new(Kind::Unexpected, "could not start").because(error.to_string())
@@ -66,21 +68,20 @@ pub fn run(config: Config) -> Result<(), Error> {
 
 async fn serve(config: Arc<Config>) {
     let started = Instant::now();
-    let store =
-        Store::new(config.state_dir.as_deref(), config.endpoint.as_str(), &context(&config));
+    let store = Store::new(config.state_dir.as_deref(), &place(&config), &context(&config));
     let (reporter, events) = Reporter::new();
-    let (recaller, recalled) = mpsc::unbounded_channel();
+    let (reply, replies) = mpsc::unbounded_channel();
     let settings = settings(&config, &store);
     let now = now(started);
     let mut relay = Relay {
         started,
         switch: Switch::new(settings, secret(), now),
-        effects: Effects::new(config, store, reporter, recaller),
+        effects: Effects::new(config, store, reporter, reply),
         stdout: Stdout::open(),
         actions: Vec::new(),
         is_over: false,
     };
-    relay.run(events, recalled).await;
+    relay.run(events, replies).await;
     let Relay { effects, mut stdout, .. } = relay;
     let flushed = async { while stdout.backlog() > 0 && stdout.written().await.is_ok() {} };
     let _ = tokio::join!(tokio::time::timeout(FLUSH_LIMIT, flushed), effects.finish());
@@ -96,7 +97,7 @@ struct Relay {
 }
 
 impl Relay {
-    async fn run(&mut self, mut events: Receiver<Event>, mut recalled: UnboundedReceiver<Memory>) {
+    async fn run(&mut self, mut events: Receiver<Event>, mut replies: UnboundedReceiver<Input>) {
         let mut stdin = Stdin::open();
         let mut lines = Lines::new(MESSAGE_LIMIT);
         let mut endings = Endings::watch();
@@ -124,7 +125,12 @@ impl Relay {
                 }
                 written = self.stdout.written(), if backlog > 0 => self.check(&written),
                 () = alarm.as_mut(), if has_deadline => self.take(Input::Tick),
-                Some(memory) = recalled.recv() => self.take(Input::Recalled(Box::new(memory))),
+                Some(input) = replies.recv() => {
+                    if let Input::SignIn(news) = &input {
+                        self.effects.told(news);
+                    }
+                    self.take(input);
+                }
                 reason = endings.next() => {
                     debug!(reason, "ending");
                     self.take(Input::Stop);
@@ -184,6 +190,14 @@ fn now(started: Instant) -> Now {
 
 fn millis(span: Duration) -> Millis {
     Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// What the endpoint is called in the memory: a session that is kept has no URL of its own yet.
+fn place(config: &Config) -> String {
+    match &config.session {
+        Some(wish) => format!("{} {}", config.endpoint, wish.body),
+        None => config.endpoint.to_string(),
+    }
 }
 
 /// What is known beforehand of the credential that will be sent.

@@ -10,7 +10,7 @@ use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 use super::table::{Options, Row, Takes, argument};
 
 /// Each option: its name, what it takes, and what it is for.
-const OPTIONS: [Row; 14] = [
+const OPTIONS: [Row; 17] = [
     (
         "device-code",
         Takes::Nothing,
@@ -19,7 +19,17 @@ const OPTIONS: [Row; 14] = [
     (
         "client-credentials",
         Takes::Nothing,
-        "Sign in as this program, with a client id and a secret, and not as a person",
+        "Sign in as this program, with a client id and a secret or a private key",
+    ),
+    (
+        "workload-identity",
+        Takes::Text("TOKEN"),
+        "Sign in as this workload, with the JWT in @FILE or ${VAR}",
+    ),
+    (
+        "identity-provider",
+        Takes::Text("JSON"),
+        "Sign in through a company's identity provider: JSON, or @FILE; ${VAR} is replaced",
     ),
     (
         "static-oauth-client-info",
@@ -35,6 +45,11 @@ const OPTIONS: [Row; 14] = [
         "client-metadata-url",
         Takes::Text("URL"),
         "The client's own metadata document, an https URL, where the server takes such",
+    ),
+    (
+        "accept-issuer",
+        Takes::Text("ISSUER"),
+        "Accept the authorization server of this name, where it was looked for under another",
     ),
     (
         "resource",

@@ -84,6 +84,11 @@ impl Options {
         self.values.is_empty()
     }
 
+    /// How many options were given, those with several values counted as often.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// Sets an option, whatever was said about it before.
     pub(crate) fn set(&mut self, name: &'static str, values: impl IntoIterator<Item = String>) {
         self.values.retain(|(known, _)| *known != name);
@@ -164,7 +169,13 @@ const GENERAL: [&str; 16] = [
 fn general() -> Vec<Arg> {
     let settings = Settings::augment_args(Command::new("settings"));
     let all = settings.get_arguments().filter(|arg| GENERAL.contains(&arg.get_id().as_str()));
-    let mut all: Vec<Arg> = all.cloned().collect();
+    let of_api = |arg: &Arg| match arg.get_id().as_str() {
+        "connect_timeout" => {
+            arg.clone().help("How long a connection may take, in seconds [default: 5]")
+        }
+        _ => arg.clone(),
+    };
+    let mut all: Vec<Arg> = all.map(of_api).collect();
     let rows: [Row; 2] = [
         ("config", Takes::Text("FILE"), "Read this configuration file instead of the usual one"),
         ("profile", Takes::Text("NAME"), "Use the settings under [profiles.NAME]"),

@@ -9,10 +9,11 @@ pub mod migrate;
 pub mod server;
 pub mod session;
 pub mod talk;
+pub mod url;
 
 use crate::{
     bridge,
-    cli::{self, Auth, Cli, Command},
+    cli::{self, Auth, Cli, Command, key::UrlCommand},
     config::{Config, environment::Environment},
     demo::Options,
     error::Error,
@@ -45,6 +46,7 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),
         Some(Command::Auth(Auth::Status { json })) => auth::status(json),
+        Some(Command::Url(UrlCommand::Explain { url, json })) => url::run(&url, json),
         None => bridge(cli),
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     cli::Cli,
-    composio::rest::{self, Api},
+    composio::rest::Api,
     config::{Config, environment::Environment},
     error::{Error, Kind},
     logging,
@@ -22,9 +22,8 @@ use crate::{
 ///
 /// # Errors
 /// They hold a mistake.
-pub fn api(mut cli: Cli, environment: &Environment) -> Result<Api, Error> {
-    cli.settings.url = Some(rest::base(environment)?);
-    let config = Config::load(cli, environment)?;
+pub fn api(cli: Cli, environment: &Environment) -> Result<Api, Error> {
+    let config = Config::for_api(cli, environment)?;
     logging::start(&config.log);
     config.warnings.iter().for_each(|warning| tracing::warn!("{warning}"));
     Ok(Api::new(config))

@@ -15,11 +15,14 @@ use super::{
     redirect::{self, Redirect},
 };
 use crate::{
-    auth::source::Source,
-    composio::key::Key,
+    auth::source::{Instead, Source},
+    composio::{keeper::Keeper, key::Key, url::Shape},
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
+
+/// The header that names an MCP session.
+const SESSION: &str = "mcp-session-id";
 
 /// How much of an error response is read, in bytes.
 const REFUSAL_LIMIT: usize = 64 * 1024;
@@ -28,9 +31,13 @@ const REFUSAL_LIMIT: usize = 64 * 1024;
 pub struct Client {
     http: Http,
     endpoint: Url,
+    /// What of Composio's that is.
+    composio: Option<Shape>,
     headers: HeaderMap,
     /// The tokens of a sign-in, where they may be used.
     tokens: Option<Arc<Source>>,
+    /// Who keeps the session that the endpoint is.
+    keeper: Option<Arc<Keeper>>,
     timeouts: Timeouts,
     /// The proxy on the way, to be named when there is no way through.
     proxy: Option<String>,
@@ -52,6 +59,7 @@ pub struct Connector {
     cookies: Arc<Cookies>,
     key: Arc<OnceCell<Option<Key>>>,
     tokens: Option<Arc<Source>>,
+    keeper: Option<Arc<Keeper>>,
     client: Arc<OnceCell<Result<Client, Error>>>,
 }
 
@@ -59,8 +67,9 @@ impl Connector {
     /// Prepares connections as `config` says; nothing happens yet.
     pub fn new(config: Arc<Config>) -> Self {
         let tokens = Source::new(&config).map(Arc::new);
+        let keeper = Keeper::new(&config).map(Arc::new);
         let (cookies, key, client) = (Arc::default(), Arc::default(), Arc::default());
-        Connector { config, cookies, key, tokens, client }
+        Connector { config, cookies, key, tokens, keeper, client }
     }
 
     /// The client, made on the first call.
@@ -81,6 +90,16 @@ impl Connector {
         Connector { client: Arc::default(), ..self.clone() }
     }
 
+    /// What connections are made by.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The tokens of a sign-in, where such may be used.
+    pub fn tokens(&self) -> Option<&Arc<Source>> {
+        self.tokens.as_ref()
+    }
+
     /// The credential headers as one text, to tell what was remembered for whom.
     pub async fn credential(&self) -> String {
         let Ok(client) = self.client().await else { return String::new() };
@@ -97,6 +116,10 @@ impl Connector {
     }
 
     async fn make(&self) -> Result<Client, Error> {
+        let endpoint = match &self.keeper {
+            Some(keeper) => keeper.url().await?,
+            None => self.config.endpoint.clone(),
+        };
         let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?;
         let (config, cookies) = (Arc::clone(&self.config), Arc::clone(&self.cookies));
         let http = if let Some(direct) = Direct::new(&config, &cookies) {
@@ -116,9 +139,11 @@ impl Connector {
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
         Ok(Client {
             http,
-            endpoint: self.config.endpoint.clone(),
+            endpoint,
+            composio: self.config.composio,
             headers,
             tokens: self.tokens.clone(),
+            keeper: self.keeper.clone(),
             timeouts: self.config.timeouts.clone(),
             proxy: proxy_of(&self.config).as_ref().map(address),
         })
@@ -154,6 +179,7 @@ impl Client {
     ) -> Result<Response, End> {
         let mut headers = headers;
         let mut is_again = false;
+        let mut wants_sign_in = false;
         let mut target = url;
         // Tokens go to the endpoint's own origin and nowhere else (SEC-8).
         let tokens = self.tokens.as_ref();
@@ -171,17 +197,19 @@ impl Client {
                 // What is refused with 401 did not run (AU-50).
                 is_again = true;
                 let refused = headers.get(header::AUTHORIZATION);
-                let other = match tokens {
+                let instead = match tokens {
                     Some(tokens) => tokens.instead_of(refused).await,
-                    None => None,
+                    None => Instead::Later,
                 };
-                if let Some(token) = other {
+                wants_sign_in = !matches!(instead, Instead::Later);
+                if let Instead::Token(token) = instead {
                     headers.insert(header::AUTHORIZATION, token);
                     continue;
                 }
             }
             if !is_redirect(response.status()) {
-                return self.accept(response).await;
+                let is_replaced = self.is_replaced(response.status(), &headers).await;
+                return self.accept(response, wants_sign_in, is_replaced).await;
             }
             hops += 1;
             let location = response.headers().get(header::LOCATION);
@@ -249,7 +277,20 @@ impl Client {
         })
     }
 
-    async fn accept(&self, mut response: Response) -> Result<Response, End> {
+    /// Whether there is another session in the place of the one that the endpoint is. That an MCP
+    /// session is gone says nothing of it.
+    async fn is_replaced(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
+        let may_be_gone = status == StatusCode::NOT_FOUND && !headers.contains_key(SESSION);
+        may_be_gone && keeper.has_replaced(&self.endpoint).await
+    }
+
+    async fn accept(
+        &self,
+        mut response: Response,
+        wants_sign_in: bool,
+        is_replaced: bool,
+    ) -> Result<Response, End> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -259,6 +300,9 @@ impl Client {
             retry_after: retry_after(response.headers()),
             challenge: challenge(response.headers()),
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
+            wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
+            is_replaced,
+            composio: self.composio,
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };

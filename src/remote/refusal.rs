@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::event::Refusal;
 use crate::{
     auth::{challenge, exchange},
+    composio::url::Shape,
     error::{Error, Kind},
     message::{Message, member},
 };
@@ -49,6 +50,7 @@ pub fn is_session_loss(refusal: &Refusal, had_session: bool) -> bool {
         words.iter().any(|word| text.contains(word))
     };
     match refusal.status {
+        _ if refusal.is_replaced => true,
         404 => had_session,
         400 if had_session && is_of_modern_server(refusal) => true,
         400 => had_session && says(&LOST_SESSION) || says(&NEVER_INITIALIZED),
@@ -115,11 +117,18 @@ fn kind(status: u16) -> Kind {
 }
 
 fn hint(refusal: &Refusal) -> Option<String> {
+    let of_composio = refusal.composio.and_then(|shape| shape.hint(refusal.status));
     let text = match refusal.status {
         401 if wants_token(refusal) => {
             let sign_in = refusal.sign_in.as_deref()?;
-            return Some(format!("sign in with `{sign_in}`, or pass the credential it expects"));
+            let key = match refusal.composio {
+                Some(Shape::Connect) => "store a consumer key with `composio-bridge key set`",
+                Some(_) => "store a project key with `composio-bridge key set`",
+                None => "pass the credential it expects",
+            };
+            return Some(format!("sign in with `{sign_in}`, or {key}"));
         }
+        _ if of_composio.is_some() => of_composio?,
         401 => {
             "check that the API key is set, belongs to this server and is sent in the header it expects"
         }
@@ -212,6 +221,9 @@ mod tests {
             status,
             challenge: None,
             sign_in: None,
+            wants_sign_in: false,
+            is_replaced: false,
+            composio: None,
             content_type: content_type.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,

@@ -36,6 +36,7 @@ const PURE: &[&str] = &[
     "config/header.rs",
     "cli/argv.rs",
     "composio/key.rs",
+    "composio/url.rs",
 ];
 
 /// What such a room never mentions. A URL is plain data, whoever exports it.

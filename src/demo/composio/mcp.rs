@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use rmcp::{
     ErrorData, RoleServer,
-    model::{CallToolRequestParams, CallToolResult, ElicitationAction},
+    model::{
+        CallToolRequestParams, CallToolResult, ContentBlock, ElicitRequestParams,
+        ElicitationAction, ElicitationSchema, Tool, ToolAnnotations, object,
+    },
     service::RequestContext,
 };
 use serde_json::{Value, json};
@@ -15,7 +18,7 @@ use super::{
     state::State,
     view::{self, Entry},
 };
-use crate::demo::handler::{invalid, parse};
+use crate::demo::handler::invalid;
 
 /// What one endpoint serves.
 pub(in crate::demo) struct Place {
@@ -33,33 +36,10 @@ pub(super) enum Of {
 }
 
 impl Place {
-    /// The members of the answer to `initialize`.
-    pub(in crate::demo) fn info(&self) -> Value {
-        json!({
-            "protocolVersion": "2025-11-25",
-            "capabilities": { "tools": {} },
-            "serverInfo": { "name": "composio-stand-in", "version": env!("CARGO_PKG_VERSION") },
-        })
-    }
-
     /// The tools, as `tools/list` gives them.
-    pub(in crate::demo) fn tools(&self) -> Value {
-        let tools = self.world.state().entries(&self.of).into_iter().map(|(_, tool)| {
-            let is = |tag| catalogue::has_tag(tool, &[tag]);
-            json!({
-                "name": tool["slug"],
-                "title": tool["name"],
-                "description": tool["description"],
-                "inputSchema": catalogue::input_schema(tool),
-                "annotations": {
-                    "readOnlyHint": is("readOnlyHint"),
-                    "destructiveHint": is("destructiveHint"),
-                    "idempotentHint": is("idempotentHint"),
-                    "openWorldHint": is("openWorldHint"),
-                },
-            })
-        });
-        json!({ "resultType": "complete", "tools": tools.collect::<Vec<_>>() })
+    pub(in crate::demo) fn tools(&self) -> Vec<Tool> {
+        let entries = self.world.state().entries(&self.of).into_iter();
+        entries.map(|(_, tool)| shown(tool)).collect()
     }
 
     /// Runs a tool; asks the person in between, where the session wants that.
@@ -77,11 +57,8 @@ impl Place {
         }
         let is_failure = result["result_type"] != "completed";
         result["successful"] = (!is_failure).into();
-        parse(json!({
-            "resultType": "complete",
-            "content": [{ "type": "text", "text": result.to_string() }],
-            "isError": is_failure,
-        }))
+        let text = vec![ContentBlock::text(result.to_string())];
+        Ok(if is_failure { CallToolResult::error(text) } else { CallToolResult::success(text) })
     }
 
     /// What the person says: `accept` or not. For a client that cannot ask, the session decides.
@@ -90,11 +67,14 @@ impl Place {
         question: &Value,
         context: &RequestContext<RoleServer>,
     ) -> Result<&'static str, ErrorData> {
-        let question = parse(json!({
-            "mode": "form",
-            "message": question["message"],
-            "requestedSchema": question["requested_schema"],
-        }))?;
+        let schema = ElicitationSchema::builder()
+            .build()
+            .map_err(|cause| ErrorData::internal_error(cause, None))?;
+        let question = ElicitRequestParams::FormElicitationParams {
+            meta: None,
+            message: question["message"].as_str().unwrap_or_default().to_owned(),
+            requested_schema: schema,
+        };
         let accepted = match context.peer.create_elicitation(question).await {
             Ok(answer) => answer.action == ElicitationAction::Accept,
             Err(_) => self.world.state().allows_unasked(&self.of),
@@ -125,6 +105,20 @@ impl Place {
             }
         }
     }
+}
+
+/// A tool of the catalogue, as `tools/list` gives it.
+fn shown(tool: &Value) -> Tool {
+    let is = |tag| catalogue::has_tag(tool, &[tag]);
+    let text = |name: &str| tool[name].as_str().unwrap_or_default().to_owned();
+    let hints = ToolAnnotations::new()
+        .read_only(is("readOnlyHint"))
+        .destructive(is("destructiveHint"))
+        .idempotent(is("idempotentHint"))
+        .open_world(is("openWorldHint"));
+    Tool::new(text("slug"), text("description"), object(catalogue::input_schema(tool)))
+        .with_title(text("name"))
+        .with_annotations(hints)
 }
 
 impl State {
