@@ -25,7 +25,8 @@
 //! [`composio`] knows Composio's keys and URLs.
 //!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
-//! same sandbox as a remote that keeps to the specification.
+//! same sandbox as a remote that keeps to the specification. `demo::composio` stands in for
+//! Composio's API in the same way.
 //!
 //! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
 //!
