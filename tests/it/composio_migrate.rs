@@ -207,7 +207,7 @@ fn modes_and_links_stay_and_the_backup_is_no_more_readable() {
     let house = House::new();
     house.put("dotfiles/mcp.json", &format!("[\"{}\"]", house.old_url("ada")));
     let real = house.home.path().join("dotfiles/mcp.json");
-    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).expect("set");
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("set");
     fs::create_dir(house.home.path().join(".cursor")).expect("made");
     let link = house.home.path().join(".cursor/mcp.json");
     symlink(&real, &link).expect("linked");
@@ -216,7 +216,7 @@ fn modes_and_links_stay_and_the_backup_is_no_more_readable() {
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(
         (mode(&real), mode(&house.home.path().join("dotfiles/mcp.json.bak"))),
-        (0o600, 0o600)
+        (0o640, 0o640)
     );
     assert!(house.read("dotfiles/mcp.json").contains("/tool_router/trs_"));
 }

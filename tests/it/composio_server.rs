@@ -258,7 +258,7 @@ fn each_documented_error_is_told_for_each_operation() {
     ] {
         for (status, code, words) in [
             (400, 5, vec!["HTTP 400", "request id req_"]),
-            (401, 4, vec!["HTTP 401", "key show"]),
+            (401, 4, vec!["HTTP 401", "key show", "MCP servers"]),
             (403, 4, vec!["HTTP 403"]),
             (404, 5, vec!["HTTP 404", "deleted"]),
             (409, 5, vec!["HTTP 409"]),

@@ -4,7 +4,10 @@
 use composio_bridge::demo::composio::{Failure, KeyKind, StandIn};
 use serde_json::{Value, json};
 
-use crate::support::composio::{Reply, api, exchange, key, rpc};
+use crate::support::{
+    bridge::Bridge,
+    composio::{Reply, api, exchange, key, rpc},
+};
 
 const S: &str = "tool_router/session";
 
@@ -560,4 +563,39 @@ fn an_mcp_server_redirects_to_its_transport_and_wants_the_singular_parameter() {
             answer.text
         );
     }
+}
+
+/// "Enhanced Control": the person is asked through the client before a tool runs.
+#[test]
+fn a_session_that_asks_before_each_call_asks_through_the_client_or_denies() {
+    let stand_in = stand_in();
+    stand_in.connect("ada", "gmail").expect("an app");
+    let fallback = |fallback: &str| {
+        let permissions = json!({ "default": "ask_every_call" });
+        let body = json!({ "user_id": "ada", "preload": { "tools": ["GMAIL_FETCH_EMAILS"] },
+            "experimental": { "permissions": permissions, "no_elicitation_support_fallback": fallback } });
+        format!("/tool_router/{}/mcp", session(&stand_in, &body))
+    };
+    for (named, is_error) in [("deny", true), ("allow", false)] {
+        let (_, answer) = speak(&stand_in, &fallback(named), "GMAIL_FETCH_EMAILS");
+        assert_eq!(answer.body["result"]["isError"], is_error, "{}", answer.text);
+    }
+    let url = stand_in.base_url() + &fallback("deny");
+    let setup = Bridge::to(url).env("COMPOSIO_BASE_URL", stand_in.base_url());
+    let mut bridge = setup.env("COMPOSIO_API_KEY", stand_in.key(KeyKind::Project)).spawn();
+    bridge.handshake("2025-11-25");
+    for (action, is_error) in [("accept", false), ("decline", true)] {
+        let params = json!({ "name": "GMAIL_FETCH_EMAILS", "arguments": {} });
+        let id = format!("\"{action}\"");
+        bridge.send(format!(
+            r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{params}}}"#
+        ));
+        let question = bridge.incoming("elicitation/create");
+        assert_eq!(question["params"]["message"], "May GMAIL_FETCH_EMAILS run?");
+        let result = json!({ "action": action, "content": {} });
+        bridge
+            .send(json!({ "jsonrpc": "2.0", "id": question["id"], "result": result }).to_string());
+        assert_eq!(bridge.answer_to(&id)["result"]["isError"], is_error);
+    }
+    bridge.finish();
 }

@@ -124,16 +124,15 @@ impl Found {
     }
 
     fn write(&self) -> io::Result<PathBuf> {
-        let backup = self.back_up()?;
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(self.text.as_bytes())?;
         file.as_file().set_permissions(fs::metadata(&self.path)?.permissions())?;
         file.as_file().sync_all()?;
         if fs::read(&self.path)? != self.bytes {
-            let _ = fs::remove_file(&backup);
             return Err(io::Error::other("another program has just changed it"));
         }
+        let backup = self.back_up()?;
         file.persist(&self.path)?;
         Ok(backup)
     }

@@ -39,7 +39,10 @@ struct Context {
 pub fn run(cli: Cli, chosen: Chosen) -> Result<(), Error> {
     let context =
         Context { api: talk::api(cli, &Environment::of_process())?, options: chosen.options };
-    talk::run(context.operate(chosen.operation))
+    talk::run(context.operate(chosen.operation)).map_err(|error| match error.http_status() {
+        Some(401) => error.hint("here a scoped key needs the permission for MCP servers instead"),
+        _ => error,
+    })
 }
 
 impl Context {

@@ -67,6 +67,12 @@ impl Place {
         question: &Value,
         context: &RequestContext<RoleServer>,
     ) -> Result<&'static str, ErrorData> {
+        // rmcp would ask all the same, and wait for an answer that never comes.
+        let able = context.client_capabilities().is_some_and(|able| able.elicitation.is_some());
+        if !able {
+            let allowed = self.world.state().allows_unasked(&self.of);
+            return Ok(if allowed { "accept" } else { "decline" });
+        }
         let schema = ElicitationSchema::builder()
             .build()
             .map_err(|cause| ErrorData::internal_error(cause, None))?;
@@ -75,10 +81,8 @@ impl Place {
             message: question["message"].as_str().unwrap_or_default().to_owned(),
             requested_schema: schema,
         };
-        let accepted = match context.peer.create_elicitation(question).await {
-            Ok(answer) => answer.action == ElicitationAction::Accept,
-            Err(_) => self.world.state().allows_unasked(&self.of),
-        };
+        let answer = context.peer.create_elicitation(question).await;
+        let accepted = answer.is_ok_and(|answer| answer.action == ElicitationAction::Accept);
         Ok(if accepted { "accept" } else { "decline" })
     }
 
