@@ -89,6 +89,16 @@ impl Exchange {
         Ok(Found::Nothing)
     }
 
+    /// The status of a page, which is not read, and no redirect followed.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn status(&self, url: &Url) -> Result<u16, Error> {
+        let mut request = Request::new(Method::GET, url.clone());
+        accept_json(request.headers_mut());
+        Ok(self.send(request).await?.status().as_u16())
+    }
+
     /// Posts a form.
     ///
     /// # Errors

@@ -14,6 +14,9 @@ use crate::{
     error::{Error, Kind},
 };
 
+/// Has the form of a challenge (RFC 7636, 4.2), and no verifier that anybody knows.
+const NO_CHALLENGE: &str = "0000000000000000000000000000000000000000000";
+
 /// The client to sign in with: the one that was named, its metadata document, the one that was
 /// registered before, or one that is registered now.
 ///
@@ -35,7 +38,9 @@ pub async fn client(
     {
         return Ok(Client { id: url.clone(), ..Client::default() });
     }
-    if let Some(known) = known.filter(|known| is_usable(known, redirect_uri, now())) {
+    if let Some(known) = known.filter(|known| is_usable(known, redirect_uri, now()))
+        && !is_forgotten(exchange, discovered, known).await
+    {
         return Ok(known.clone());
     }
     register(exchange, discovered, options, redirect_uri).await
@@ -67,6 +72,22 @@ fn is_usable(known: &Client, redirect_uri: Option<&str>, now: u64) -> bool {
     is_registered && fits && known.expires_at.is_none_or(|end| end == 0 || now < end)
 }
 
+/// Whether the authorization server does not know the client any more. It must not lead back from
+/// its sign-in page then (RFC 6749, 4.1.2.1), so that the person would see an error there, and the
+/// bridge hear of nothing (AU-24).
+async fn is_forgotten(exchange: &Exchange, discovered: &Discovered, known: &Client) -> bool {
+    let Ok(mut url) = discovered.endpoint("authorization_endpoint") else { return false };
+    url.query_pairs_mut().extend_pairs([
+        ("response_type", "code"),
+        ("client_id", &known.id),
+        ("redirect_uri", known.redirect_uri.as_deref().unwrap_or_default()),
+        ("state", "none"),
+        ("code_challenge", NO_CHALLENGE),
+        ("code_challenge_method", "S256"),
+    ]);
+    matches!(exchange.status(&url).await, Ok(400 | 401))
+}
+
 async fn register(
     exchange: &Exchange,
     discovered: &Discovered,
@@ -79,8 +100,16 @@ async fn register(
             .hint("register one there, and pass it as `--static-oauth-client-info @FILE`"));
     }
     let url = discovered.endpoint("registration_endpoint")?;
-    let request = Value::Object(request(discovered, &options.client_metadata, redirect_uri));
-    let answer = exchange.post_json(&url, &request).await?;
+    let mut request = Value::Object(request(discovered, &options.client_metadata, redirect_uri));
+    let mut answer = exchange.post_json(&url, &request).await?;
+    // Some take the scopes that are their own alone, and not those of the servers behind them; a
+    // scope can still be asked for when signing in (AU-22).
+    if text(&answer.body, "error") == Some("invalid_client_metadata") {
+        let scope = request.as_object_mut().and_then(|members| members.remove("scope"));
+        if scope.is_some() {
+            answer = exchange.post_json(&url, &request).await?;
+        }
+    }
     let Some(id) = text(&answer.body, "client_id").filter(|_| answer.status.is_success()) else {
         let said = ["error_description", "error"].iter().find_map(|name| text(&answer.body, name));
         let said = said.map_or_else(|| format!("HTTP {}", answer.status.as_u16()), clip);
@@ -121,10 +150,10 @@ fn request(
     add("application_type", json!("native"));
     add("grant_types", json!(grants));
     add("token_endpoint_auth_method", json!(offered.unwrap_or_default().name()));
-    if let Some(uri) = redirect_uri {
-        add("redirect_uris", json!([uri]));
-        add("response_types", json!(["code"]));
-    }
+    // Said also where there are none: a server takes silence for `code`, which needs an address to
+    // lead back to (RFC 7591, 2).
+    add("redirect_uris", json!(redirect_uri.as_slice()));
+    add("response_types", json!(redirect_uri.map(|_| "code").as_slice()));
     if let Some(scope) = &discovered.scope {
         add("scope", json!(scope));
     }
@@ -161,6 +190,13 @@ mod tests {
                 "scope": "a",
             })
         );
+    }
+
+    #[test]
+    fn a_device_needs_no_address_to_lead_back_to() {
+        let members = Value::Object(request(&discovered(json!({})), &Map::new(), None));
+        assert_eq!(members["redirect_uris"], json!([]));
+        assert_eq!(members["response_types"], json!([]));
     }
 
     #[test]
