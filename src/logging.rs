@@ -12,7 +12,7 @@ use std::{
     path::Path,
 };
 
-use tracing::{Event, Subscriber, level_filters::LevelFilter};
+use tracing::{Event, Metadata, Subscriber, level_filters::LevelFilter};
 use tracing_subscriber::{
     fmt::{
         FmtContext, FormatEvent, FormatFields, MakeWriter,
@@ -107,27 +107,42 @@ fn line(text: &str) -> String {
     line + CUT
 }
 
-/// stderr and the file, for the length of one event.
+/// What has this target is for the person at stderr and not for the file, which may be kept and
+/// passed on: the address of a sign-in page is good for one sign-in.
+pub const PERSON: &str = "composio_bridge::person";
+
+/// stderr and the file.
 struct Outputs {
     stderr: bool,
     file: Option<File>,
 }
 
+/// The same, for the length of one event.
+struct Writing<'a> {
+    stderr: bool,
+    file: Option<&'a File>,
+}
+
 impl<'a> MakeWriter<'a> for Outputs {
-    type Writer = &'a Outputs;
+    type Writer = Writing<'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        self
+        Writing { stderr: self.stderr, file: self.file.as_ref() }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Self::Writer {
+        let whole = self.make_writer();
+        Writing { file: whole.file.filter(|_| metadata.target() != PERSON), ..whole }
     }
 }
 
-impl Write for &Outputs {
+impl Write for Writing<'_> {
     /// Always succeeds: where a log cannot be written there is nobody to tell.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.stderr && !line.is_empty() {
             let _ = io::stderr().write_all(line);
         }
-        if let Some(mut file) = self.file.as_ref()
+        if let Some(mut file) = self.file
             && !line.is_empty()
         {
             // In one write, so that processes which share the file do not mix their lines.
@@ -171,7 +186,7 @@ mod tests {
         let path = directory.path().join("log");
         for _ in 0..2 {
             let outputs = Outputs { stderr: false, file: Some(open(&path).expect("it opens")) };
-            (&outputs).write_all(b"WARN x\n").expect("it never fails");
+            outputs.make_writer().write_all(b"WARN x\n").expect("it never fails");
         }
         let text = fs::read_to_string(&path).expect("it is there");
         let lines: Vec<_> = text.lines().collect();

@@ -7,6 +7,8 @@ pub struct Challenge {
     pub resource_metadata: Option<String>,
     /// The scopes that the operation needs (AU-40).
     pub scope: Option<String>,
+    /// What is wrong with the token that was sent (RFC 6750, 3.1).
+    pub error: Option<String>,
 }
 
 /// The `Bearer` challenge in a field's value, several fields joined by commas; `None` where there
@@ -53,6 +55,7 @@ impl Challenge {
         let place = match name.to_ascii_lowercase().as_str() {
             "resource_metadata" => &mut self.resource_metadata,
             "scope" => &mut self.scope,
+            "error" => &mut self.error,
             _ => return,
         };
         place.get_or_insert(value);

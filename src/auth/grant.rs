@@ -116,7 +116,9 @@ pub fn prove<'a>(client: &'a Client, fields: &mut Vec<(&'a str, &'a str)>) -> Op
 /// What the token endpoint answered.
 fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tokens, Failure> {
     let body = &answer.body;
-    if answer.status.is_server_error() || answer.status.as_u16() == 429 {
+    let is_passing =
+        matches!(text(body, "error"), Some("temporarily_unavailable" | "server_error"));
+    if is_passing || answer.status.is_server_error() || answer.status.as_u16() == 429 {
         let status = answer.status.as_u16();
         return Err(Failure::Passing(failed(url).because(format!("HTTP {status}"))));
     }
@@ -199,6 +201,7 @@ mod tests {
             (200, json!("a"), Some("")),
             (503, json!({"error": "invalid_grant"}), None),
             (429, json!(null), None),
+            (400, json!({"error": "temporarily_unavailable"}), None),
         ] {
             let found = match answered(status, body) {
                 Err(Failure::Refused(code, _)) => Some(code),

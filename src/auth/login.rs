@@ -16,6 +16,7 @@ use super::{
     discovery::{Discovered, discover},
     exchange::{Exchange, text},
     grant::{self, Failure, Grant, clip, now, seconds},
+    news::{Want, union},
     registration,
     store::{Client, SignIn, Tokens},
 };
@@ -43,9 +44,29 @@ pub struct Login<'a> {
     pub environment: &'a Environment,
     /// Talks to authorization servers.
     pub exchange: &'a Exchange,
-    /// Tells the person something.
-    pub say: &'a dyn Fn(&str),
+    /// What the remote said when it refused a request; `None`: it is to be asked.
+    pub want: Option<&'a Want>,
+    /// Tells the person what to do.
+    pub tell: &'a (dyn Fn(Notice<'_>) + Sync),
 }
+
+/// What a person has to do.
+pub enum Notice<'a> {
+    /// Sign in on this page, which is being opened.
+    Page(&'a Url),
+    /// No browser could be opened: the page is to be opened by hand.
+    NoBrowser,
+    /// Open this page in any browser and enter the code.
+    Code {
+        /// The page.
+        page: &'a Url,
+        /// The code.
+        user: &'a str,
+    },
+}
+
+/// What is attempted in vain where nothing tells how to sign in.
+pub const NOTHING: &str = "there is nothing to sign in to";
 
 impl Login<'_> {
     /// Signs in. `known` is the sign-in before.
@@ -57,7 +78,9 @@ impl Login<'_> {
         if let (Way::ClientCredentials, Some(url)) = (options.way, &options.token_endpoint) {
             return self.as_program(None, url.clone()).await;
         }
-        let discovered = self.discover().await?;
+        let mut discovered = self.discover().await?;
+        self.step_up(&mut discovered, known);
+        self.check_named(&discovered, known)?;
         let known = known.filter(|known| known.issuer == discovered.issuer);
         let known = known.map(|known| &known.client);
         let token_endpoint = discovered.endpoint("token_endpoint")?;
@@ -73,15 +96,44 @@ impl Login<'_> {
 
     /// Asks the remote what it wants, and its authorization server what it offers.
     async fn discover(&self) -> Result<Discovered, Error> {
-        let (is_refused, challenge) = self.challenge().await?;
+        let (is_refused, challenge) = match self.want {
+            // Who says nothing of tokens, and has no metadata either, wants something else.
+            Some(want) => (want.challenge.is_some(), want.challenge.clone()),
+            None => self.challenge().await?,
+        };
         let endpoint = &self.config.endpoint;
         let discovered = discover(self.exchange, endpoint, challenge.as_ref()).await?;
         if discovered.is_assumed && !is_refused {
-            return Err(Error::new(Kind::Protocol, "there is nothing to sign in to")
+            return Err(Error::new(Kind::Protocol, NOTHING)
                 .because("the server takes requests without a token, and names none that gives any")
                 .hint("check the URL; if it is right, bridge to it without signing in"));
         }
         Ok(discovered)
+    }
+
+    /// Where more scopes are wanted, those that there are stay (AU-42).
+    fn step_up(&self, discovered: &mut Discovered, known: Option<&SignIn>) {
+        if self.want.is_some_and(|want| want.is_step_up) {
+            let before = known.and_then(|known| known.tokens.scope.as_deref()).unwrap_or_default();
+            let wanted = discovered.scope.as_deref().unwrap_or_default();
+            discovered.scope = Some(union(before, wanted)).filter(|scope| !scope.is_empty());
+        }
+    }
+
+    /// A client that was named is known to one authorization server, and not to the one that the
+    /// remote names now (AU-23).
+    fn check_named(&self, discovered: &Discovered, known: Option<&SignIn>) -> Result<(), Error> {
+        let named = self.config.sign_in.client.as_ref();
+        let moved = known.zip(named).is_some_and(|(known, named)| {
+            known.client.id == named.id && known.issuer != discovered.issuer
+        });
+        if !moved {
+            return Ok(());
+        }
+        let what = "the client that was named is not known to the server's authorization server";
+        Err(Error::new(Kind::Authorization, what)
+            .because(format!("the server now belongs to {}", discovered.issuer))
+            .hint("name a client of that one, or `composio-bridge logout` if it is known there"))
     }
 
     /// Whether the remote refuses a request without a token, and what it says then.
@@ -266,10 +318,10 @@ impl Login<'_> {
         state: &SecretString,
     ) -> Result<Answer, Error> {
         browser::check(url)?;
-        (self.say)(&format!("Sign in on this page, which opens in the browser:\n\n{url}\n"));
+        (self.tell)(Notice::Page(url));
         if let Err(error) = browser::open(url, self.environment).await {
             tracing::debug!("{error}");
-            (self.say)("No browser could be opened. Copy the address into one on this machine.");
+            (self.tell)(Notice::NoBrowser);
         }
         let options = &self.config.sign_in;
         callback.wait(state, options.patience, options.success_url.as_ref()).await
@@ -303,7 +355,7 @@ impl Login<'_> {
         };
         let page = browser::parse(page)?;
         let user = clip(user);
-        (self.say)(&format!("Open this page in any browser:\n\n{page}\n\nand enter: {user}\n"));
+        (self.tell)(Notice::Code { page: &page, user: &user });
         let limit = seconds(answer.body.get("expires_in")).map(Duration::from_secs);
         let limit = limit.map_or(options.patience, |limit| limit.min(options.patience));
         let interval = seconds(answer.body.get("interval")).unwrap_or(INTERVAL);

@@ -8,6 +8,7 @@
 //! - [`browser`]: opens the sign-in page, and nothing else, in the person's browser.
 //! - [`callback`]: waits on loopback for the browser to bring the answer back.
 //! - [`grant`]: tokens for a code, a refresh token or a secret.
+//! - [`joint`]: one sign-in for all bridges to an endpoint; [`news`]: what becomes of it.
 //! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
 //!   mcp-remote.
 //! - [`source`]: the token for the next request, renewed in time.
@@ -23,8 +24,10 @@ pub mod discovery;
 pub mod exchange;
 pub mod grant;
 pub mod imported;
+pub mod joint;
 pub mod login;
 pub mod mcp_remote;
+pub mod news;
 pub mod registration;
 pub mod source;
 pub mod store;

@@ -13,7 +13,7 @@ use super::{
     registration,
     store::{Place, SignIn, Tokens},
 };
-use crate::config::Config;
+use crate::{config::Config, error::Error};
 
 /// The longest time before its end at which a token is renewed, in seconds.
 const MARGIN: u64 = 300;
@@ -34,6 +34,16 @@ pub struct Source {
     turn: tokio::sync::Mutex<Turn>,
 }
 
+/// What there is in the place of a token that was refused.
+pub enum Instead {
+    /// Another token.
+    Token(HeaderValue),
+    /// Nothing: somebody has to sign in.
+    Nothing,
+    /// Nothing now: renewing the sign-in failed, and may succeed later.
+    Later,
+}
+
 /// What is sent at the moment.
 #[derive(Clone)]
 struct Current {
@@ -50,6 +60,8 @@ struct Turn {
     /// Renewing failed, and is not tried before this time.
     not_before: u64,
     wait: u64,
+    /// It failed for a reason that passes.
+    is_passing: bool,
     /// When a token was last renewed because the remote had refused it.
     forced_at: Option<u64>,
 }
@@ -86,23 +98,45 @@ impl Source {
         self.keep(sign_in.as_ref(), turn.not_before)
     }
 
-    /// The header to send instead of one that was refused with 401; `None` where there is no other.
-    pub async fn instead_of(&self, refused: Option<&HeaderValue>) -> Option<HeaderValue> {
+    /// What to send instead of a header that was refused with 401.
+    pub async fn instead_of(&self, refused: Option<&HeaderValue>) -> Instead {
         let mut turn = self.turn.lock().await;
-        let sign_in = self.read()?;
+        let Some(sign_in) = self.read() else { return Instead::Nothing };
         let stored = self.value(&sign_in.tokens);
-        if stored.as_ref() != refused {
+        if let Some(stored) = stored.filter(|stored| Some(stored) != refused) {
             // Another process has renewed it, or somebody has signed in.
-            return self.keep(Some(&sign_in), turn.not_before);
+            self.keep(Some(&sign_in), turn.not_before);
+            return Instead::Token(stored);
         }
         let at = now();
-        if turn.forced_at.is_some_and(|before| at < before.saturating_add(PATIENCE)) {
-            return None;
+        if turn.forced_at.is_none_or(|before| at >= before.saturating_add(PATIENCE)) {
+            turn.forced_at = Some(at);
+            let sign_in = self.renewed(sign_in, &mut turn).await;
+            let header = self.keep(Some(&sign_in), turn.not_before);
+            if let Some(header) = header.filter(|header| Some(header) != refused) {
+                return Instead::Token(header);
+            }
         }
-        turn.forced_at = Some(at);
-        let sign_in = self.renewed(sign_in, &mut turn).await;
-        let header = self.keep(Some(&sign_in), turn.not_before);
-        header.filter(|header| Some(header) != refused)
+        if turn.is_passing { Instead::Later } else { Instead::Nothing }
+    }
+
+    /// Whether what is stored is not what was sent last: somebody has signed in, or renewed it.
+    pub fn has_news(&self) -> bool {
+        let stored = self.read().and_then(|sign_in| self.value(&sign_in.tokens));
+        let sent = self.now_current().and_then(|current| current.header);
+        stored.is_some() && stored != sent
+    }
+
+    /// What is stored, here or else by mcp-remote.
+    pub fn stored(&self) -> Option<SignIn> {
+        self.read()
+    }
+
+    /// Looks at what is stored before the next request.
+    pub async fn look_again(&self) {
+        let mut turn = self.turn.lock().await;
+        *turn = Turn::default();
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Who is signed in, to tell what was remembered for whom. The same for all tokens of one
@@ -198,11 +232,13 @@ impl Source {
             Some(Err(Failure::Passing(error))) => {
                 warn!("could not renew the sign-in: {error}");
                 back_off(turn, now());
+                turn.is_passing = true;
                 return sign_in;
             }
             Some(Err(Failure::Refused(code, error))) => {
                 warn!("could not renew the sign-in: {error}");
                 back_off(turn, now());
+                turn.is_passing = false;
                 if code != "invalid_grant" {
                     return sign_in;
                 }
@@ -239,7 +275,9 @@ impl Source {
                 turn.not_before = u64::MAX;
                 old
             }
-            Err(Failure::Passing(error) | Failure::Refused(_, error)) => {
+            Err(failure) => {
+                turn.is_passing = matches!(failure, Failure::Passing(_));
+                let error = Error::from(failure);
                 warn!("could not renew the sign-in of mcp-remote: {error}");
                 back_off(turn, now());
                 old

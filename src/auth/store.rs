@@ -172,16 +172,26 @@ impl Place {
     /// The lock's file cannot be made.
     pub fn lock(&self) -> Result<Lock, Error> {
         let lock = || -> io::Result<Lock> {
-            self.directory()?;
-            let mut options = File::options();
-            options.create(true).truncate(false).write(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(self.file.with_extension("lock"))?;
+            let file = self.beside("lock")?;
             file.lock()?;
             Ok(Lock { _file: file })
         };
         lock().map_err(|cause| not_kept(&cause))
+    }
+
+    /// The file whose lock is the right to ask the person to sign in.
+    pub(super) fn turn_file(&self) -> io::Result<File> {
+        self.beside("turn")
+    }
+
+    /// A file beside the sign-in's, made where it is missing.
+    fn beside(&self, extension: &str) -> io::Result<File> {
+        self.directory()?;
+        let mut options = File::options();
+        options.create(true).truncate(false).read(true).write(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        options.open(self.file.with_extension(extension))
     }
 
     /// The directory, made where it is missing.

@@ -4,17 +4,22 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use tokio::{
     sync::mpsc::{self, UnboundedSender},
-    task::AbortHandle,
+    task::{AbortHandle, JoinHandle},
 };
 use tracing::{debug, warn};
 
 use super::{
     memory::{Memory, Remembered},
-    state::{Action, Known},
+    state::{Action, Input, Known},
     store::Store,
 };
 use crate::{
+    auth::{
+        joint::Joint,
+        news::{News, Want},
+    },
     config::Config,
+    logging::PERSON,
     remote::{
         body::Sent,
         client::{Client, Connector},
@@ -37,10 +42,13 @@ pub struct Effects {
     connector: Connector,
     exchanges: BTreeMap<ExchangeId, (AbortHandle, Sent)>,
     events: Reporter,
-    recalled: UnboundedSender<Memory>,
+    replies: UnboundedSender<Input>,
     store: Store,
     keeper: Option<UnboundedSender<Keep>>,
-    delete: Option<tokio::task::JoinHandle<()>>,
+    delete: Option<JoinHandle<()>>,
+    sign_in: Option<JoinHandle<()>>,
+    /// What the person has to do, for a machine that asks later.
+    waiting: Option<News>,
 }
 
 /// Something to keep.
@@ -55,7 +63,7 @@ impl Effects {
         config: Arc<Config>,
         store: Store,
         events: Reporter,
-        recalled: UnboundedSender<Memory>,
+        replies: UnboundedSender<Input>,
     ) -> Self {
         let connector = Connector::new(config);
         let early = connector.clone();
@@ -64,10 +72,12 @@ impl Effects {
             connector,
             exchanges: BTreeMap::new(),
             events,
-            recalled,
+            replies,
             store,
             keeper: None,
             delete: None,
+            sign_in: None,
+            waiting: None,
         }
     }
 
@@ -85,7 +95,9 @@ impl Effects {
             Action::Remember(what, text) => self.keep(Keep::Answer(what, text)),
             Action::RememberTransport(known) => self.keep(Keep::Transport(known)),
             Action::Recall => self.recall(),
+            Action::SignIn(want) => self.sign_in(want),
             Action::Warn(text) => warn!("{text}"),
+            Action::Ask(text) => warn!(target: PERSON, "{text}"),
             Action::Write(_) | Action::Relay(..) | Action::OtherEra(_) => {}
             Action::Reconnected | Action::Exit => {}
         }
@@ -165,7 +177,7 @@ impl Effects {
 
     fn recall(&mut self) {
         let (connector, store) = (self.connector.clone(), self.store.clone());
-        let recalled = self.recalled.clone();
+        let replies = self.replies.clone();
         tokio::spawn(async move {
             // A key that is not there yet must not hold up the answer.
             let credential =
@@ -174,8 +186,31 @@ impl Effects {
                 Ok(credential) => store.recall(&credential),
                 Err(_) => Memory::default(),
             };
-            let _ = recalled.send(memory);
+            let _ = replies.send(Input::Recalled(Box::new(memory)));
         });
+    }
+
+    /// Signs in, unless that is under way. What comes of it is for all that asked.
+    fn sign_in(&mut self, want: Want) {
+        if self.sign_in.as_ref().is_some_and(|task| !task.is_finished()) {
+            if let Some(news) = self.waiting.clone() {
+                let _ = self.replies.send(Input::SignIn(Box::new(news)));
+            }
+            return;
+        }
+        let Some(source) = self.connector.tokens().cloned() else { return };
+        let (config, replies) = (Arc::clone(self.connector.config()), self.replies.clone());
+        self.sign_in = Some(tokio::spawn(async move {
+            let tell = |news| drop(replies.send(Input::SignIn(Box::new(news))));
+            let joint = Joint { config: &config, source: &source, want: &want, tell: &tell };
+            let news = joint.sign_in().await;
+            tell(news);
+        }));
+    }
+
+    /// What became of the sign-in is being told.
+    pub fn told(&mut self, news: &News) {
+        self.waiting = matches!(news, News::Waiting(_)).then(|| news.clone());
     }
 
     /// Files are written by one task, after what a client waits for.

@@ -16,7 +16,6 @@ use tracing::{debug, warn};
 
 use super::{
     effects::Effects,
-    memory::Memory,
     shutdown::Endings,
     state::{Action, Input, Settings},
     store::Store,
@@ -70,18 +69,18 @@ async fn serve(config: Arc<Config>) {
     let store =
         Store::new(config.state_dir.as_deref(), config.endpoint.as_str(), &context(&config));
     let (reporter, events) = Reporter::new();
-    let (recaller, recalled) = mpsc::unbounded_channel();
+    let (reply, replies) = mpsc::unbounded_channel();
     let settings = settings(&config, &store);
     let now = now(started);
     let mut relay = Relay {
         started,
         switch: Switch::new(settings, secret(), now),
-        effects: Effects::new(config, store, reporter, recaller),
+        effects: Effects::new(config, store, reporter, reply),
         stdout: Stdout::open(),
         actions: Vec::new(),
         is_over: false,
     };
-    relay.run(events, recalled).await;
+    relay.run(events, replies).await;
     let Relay { effects, mut stdout, .. } = relay;
     let flushed = async { while stdout.backlog() > 0 && stdout.written().await.is_ok() {} };
     let _ = tokio::join!(tokio::time::timeout(FLUSH_LIMIT, flushed), effects.finish());
@@ -97,7 +96,7 @@ struct Relay {
 }
 
 impl Relay {
-    async fn run(&mut self, mut events: Receiver<Event>, mut recalled: UnboundedReceiver<Memory>) {
+    async fn run(&mut self, mut events: Receiver<Event>, mut replies: UnboundedReceiver<Input>) {
         let mut stdin = Stdin::open();
         let mut lines = Lines::new(MESSAGE_LIMIT);
         let mut endings = Endings::watch();
@@ -125,7 +124,12 @@ impl Relay {
                 }
                 written = self.stdout.written(), if backlog > 0 => self.check(&written),
                 () = alarm.as_mut(), if has_deadline => self.take(Input::Tick),
-                Some(memory) = recalled.recv() => self.take(Input::Recalled(Box::new(memory))),
+                Some(input) = replies.recv() => {
+                    if let Input::SignIn(news) = &input {
+                        self.effects.told(news);
+                    }
+                    self.take(input);
+                }
                 reason = endings.next() => {
                     debug!(reason, "ending");
                     self.take(Input::Stop);

@@ -3,7 +3,12 @@
 use std::io::{self, Write};
 
 use crate::{
-    auth::{exchange::Exchange, login::Login, store::Place},
+    auth::{
+        exchange::Exchange,
+        joint::keep,
+        login::{Login, Notice},
+        store::Place,
+    },
     cli::Cli,
     config::{Config, environment::Environment},
     error::{Error, Kind},
@@ -28,19 +33,38 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             .hint("set COMPOSIO_BRIDGE_STATE_DIR to one of yours")
     })?;
     let exchange = Exchange::new(&config);
-    let login =
-        Login { config: &config, environment: &environment, exchange: &exchange, say: &say };
+    let login = Login {
+        config: &config,
+        environment: &environment,
+        exchange: &exchange,
+        want: None,
+        tell: &tell,
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| {
         Error::new(Kind::Unexpected, "could not start").because(cause.to_string())
     })?;
-    let sign_in = runtime.block_on(login.run(place.read().as_ref()))?;
-    let lock = place.lock()?;
-    place.write(&sign_in)?;
-    drop(lock);
+    runtime.block_on(async {
+        let sign_in = login.run(place.read().as_ref()).await?;
+        keep(&place, &sign_in).await
+    })?;
     let origin = config.endpoint.origin().ascii_serialization();
     say(&format!("Signed in to {origin}. Bridges to this URL use it from now on."));
     Ok(())
+}
+
+fn tell(notice: Notice<'_>) {
+    match notice {
+        Notice::Page(url) => {
+            say(&format!("Sign in on this page, which opens in the browser:\n\n{url}\n"));
+        }
+        Notice::NoBrowser => {
+            say("No browser could be opened. Copy the address into one on this machine.");
+        }
+        Notice::Code { page, user } => {
+            say(&format!("Open this page in any browser:\n\n{page}\n\nand enter: {user}\n"));
+        }
+    }
 }
 
 fn say(text: &str) {

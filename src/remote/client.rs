@@ -16,7 +16,7 @@ use super::{
     redirect::{self, Redirect},
 };
 use crate::{
-    auth::source::Source,
+    auth::source::{Instead, Source},
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
@@ -79,6 +79,16 @@ impl Connector {
     /// theirs; cookies and the key stay.
     pub fn renewed(&self) -> Self {
         Connector { client: Arc::default(), ..self.clone() }
+    }
+
+    /// What connections are made by.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// The tokens of a sign-in, where such may be used.
+    pub fn tokens(&self) -> Option<&Arc<Source>> {
+        self.tokens.as_ref()
     }
 
     /// The credential headers as one text, to tell what was remembered for whom.
@@ -154,6 +164,7 @@ impl Client {
     ) -> Result<Response, End> {
         let mut headers = headers;
         let mut is_again = false;
+        let mut wants_sign_in = false;
         let mut target = url;
         // Tokens go to the endpoint's own origin and nowhere else (SEC-8).
         let tokens = self.tokens.as_ref();
@@ -171,17 +182,18 @@ impl Client {
                 // What is refused with 401 did not run (AU-50).
                 is_again = true;
                 let refused = headers.get(header::AUTHORIZATION);
-                let other = match tokens {
+                let instead = match tokens {
                     Some(tokens) => tokens.instead_of(refused).await,
-                    None => None,
+                    None => Instead::Later,
                 };
-                if let Some(token) = other {
+                wants_sign_in = !matches!(instead, Instead::Later);
+                if let Instead::Token(token) = instead {
                     headers.insert(header::AUTHORIZATION, token);
                     continue;
                 }
             }
             if !is_redirect(response.status()) {
-                return self.accept(response).await;
+                return self.accept(response, wants_sign_in).await;
             }
             hops += 1;
             let location = response.headers().get(header::LOCATION);
@@ -249,7 +261,7 @@ impl Client {
         })
     }
 
-    async fn accept(&self, mut response: Response) -> Result<Response, End> {
+    async fn accept(&self, mut response: Response, wants_sign_in: bool) -> Result<Response, End> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -259,6 +271,7 @@ impl Client {
             retry_after: retry_after(response.headers()),
             challenge: challenge(response.headers()),
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
+            wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
             content_type: media_type(response.headers()),
             body: Bytes::new(),
         };

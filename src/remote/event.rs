@@ -126,6 +126,8 @@ pub struct Refusal {
     pub challenge: Option<Box<str>>,
     /// The command that signs in, where that may help.
     pub sign_in: Option<Box<str>>,
+    /// Whether nobody is signed in, or not well enough: what there is to renew has been renewed.
+    pub wants_sign_in: bool,
     /// The media type of the body, lower case, without parameters.
     pub content_type: String,
     /// The body, up to 64 KiB.

@@ -206,6 +206,7 @@ mod tests {
             status,
             challenge: None,
             sign_in: None,
+            wants_sign_in: false,
             content_type: content_type.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,

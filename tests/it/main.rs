@@ -32,6 +32,7 @@ mod sandbox;
 mod secrets;
 #[cfg(unix)]
 mod sign_in;
+mod sign_in_running;
 mod sse;
 mod startup;
 mod streamable;

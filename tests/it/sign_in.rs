@@ -208,7 +208,7 @@ fn a_token_that_cannot_be_renewed_now_is_kept() {
 fn a_sign_in_that_has_ended_is_told_and_the_next_one_used() {
     let place = Authorization::start();
     place.sign_in(&[]);
-    let mut bridge = place.bridge().spawn();
+    let mut bridge = place.bridge().arg("--auth-timeout=0.5").spawn();
     bridge.handshake("2025-06-18");
     place.revoke();
     place.change(|script| script.fails = Some((400, r#"{"error":"invalid_grant"}"#)));

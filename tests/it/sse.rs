@@ -152,7 +152,7 @@ fn t24_other_refusals_are_not_an_invitation_to_http_sse() {
         assert_eq!(answer["error"]["code"], code, "{answer}");
         assert_eq!(answer["error"]["data"]["httpStatus"], status, "{answer}");
         bridge.end();
-        assert_eq!(server.count(is_get), 0);
+        assert_eq!(server.count(|request| is_get(request) && request.path == "/sse"), 0);
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     DEADLINE,
     bridge::{Bridge, Setup, executable},
     http::{Exchange, Request},
+    modern::Modern,
     net::lock,
     remote::Remote,
     server::{Face, Server},
@@ -43,6 +44,10 @@ pub struct Script {
     pub registers_scopes: bool,
     /// Whether the client is forgotten; registering brings it back.
     pub has_forgotten: bool,
+    /// The path that is the issuer's.
+    pub tenant: &'static str,
+    /// The scope that calls need beside the usual one.
+    pub call_scope: Option<&'static str>,
 }
 
 /// What was given out.
@@ -53,6 +58,13 @@ struct Given {
     access: Option<String>,
     refresh: Option<String>,
     polls: usize,
+    scope: String,
+}
+
+impl Given {
+    fn has(&self, scope: &str) -> bool {
+        self.scope.split(' ').any(|known| known == scope)
+    }
 }
 
 /// The authorization server, and the MCP server that wants its tokens.
@@ -79,15 +91,24 @@ impl Authorization {
             pending: 0,
             registers_scopes: true,
             has_forgotten: false,
+            tenant: "t1",
+            call_scope: None,
         };
         let core = Arc::new(Core { script: Mutex::new(script), given: Mutex::default() });
         let serving = core.clone();
         let remote = Remote::start(move |request, exchange| serving.serve(request, exchange));
         let server = Server::start(Face::Http);
-        let (guarding, issuer) = (core.clone(), remote.url("/t1"));
+        let (guarding, place) = (core.clone(), remote.url(""));
         let origin = server.url("");
-        server.rule(move |request, exchange| guarding.guard(request, exchange, &origin, &issuer));
+        server.rule(move |request, exchange| guarding.guard(request, exchange, &origin, &place));
         Authorization { remote, server, home: tempfile::tempdir().expect("a directory"), core }
+    }
+
+    /// Puts the same lock on another server.
+    pub fn guard(&self, other: &Modern) {
+        let (guarding, place) = (self.core.clone(), self.remote.url(""));
+        let origin = other.url("");
+        other.rule(move |request, exchange| guarding.guard(request, exchange, &origin, &place));
     }
 
     pub fn change(&self, change: impl FnOnce(&mut Script)) {
@@ -116,15 +137,42 @@ impl Authorization {
         Bridge::to(self.server.endpoint()).arg("--transport=http-only").home(self.home.path())
     }
 
+    /// The same to any endpoint, with a browser that leaves the page to the test.
+    pub fn bridge_with_browser(&self, endpoint: String) -> Setup {
+        let browser = self.browser().display().to_string();
+        Bridge::to(endpoint).home(self.home.path()).env("BROWSER", browser)
+    }
+
+    /// The page that the browser of a bridge was sent to; the next one is waited for anew.
+    pub fn page(&self) -> Url {
+        let file = self.home.path().join("page");
+        let page = page_in(&file);
+        let _ = fs::remove_file(file);
+        page
+    }
+
+    /// How often a browser was opened.
+    pub fn pages_opened(&self) -> usize {
+        let all = fs::read_to_string(self.home.path().join("opened")).unwrap_or_default();
+        all.lines().count()
+    }
+
+    fn browser(&self) -> PathBuf {
+        let browser = self.home.path().join("browser");
+        if !browser.exists() {
+            let script = "#!/bin/sh\necho \"$1\" >> \"$HOME/opened\"\n\
+                printf %s \"$1\" > \"$HOME/part\" && mv \"$HOME/part\" \"$HOME/page\"\n";
+            fs::write(&browser, script).expect("it can be written");
+            executable_file(&browser);
+        }
+        browser
+    }
+
     /// `composio-bridge login`, with a browser that leaves the page to the test.
     pub fn login(&self, args: &[&str]) -> Login {
         let page = self.home.path().join("page");
         let _ = fs::remove_file(&page);
-        let browser = self.home.path().join("browser");
-        let script =
-            "#!/bin/sh\nprintf %s \"$1\" > \"$HOME/part\" && mv \"$HOME/part\" \"$HOME/page\"\n";
-        fs::write(&browser, script).expect("it can be written");
-        executable_file(&browser);
+        let browser = self.browser();
         let words = executable();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).args(["login", &self.server.endpoint()]).args(args);
@@ -138,8 +186,8 @@ impl Authorization {
     /// Signs in as a person would, to the end.
     pub fn sign_in(&self, args: &[&str]) -> String {
         let login = self.login(args);
-        let page = login.page();
-        get(&self.consent(&page));
+        login.page();
+        get(&self.consent(&self.page()));
         let (code, text) = login.end();
         assert_eq!(code, 0, "{text}");
         text
@@ -151,8 +199,17 @@ impl Authorization {
         let of = |name: &str| value(&query, name).unwrap_or_default().to_owned();
         let mut given = lock(&self.core.given);
         let code = format!("{MARKER}-code-{}", given.codes.len());
-        given.codes.push(json!({"code": code, "challenge": of("code_challenge")}));
+        let (challenge, scope) = (of("code_challenge"), of("scope"));
+        given.codes.push(json!({"code": code, "challenge": challenge, "scope": scope}));
         let pairs = [("code", code), ("state", of("state"))];
+        Url::parse_with_params(&of("redirect_uri"), pairs).expect("a redirect URI")
+    }
+
+    /// What the person's refusal leads back to.
+    pub fn denial(&self, page: &Url) -> Url {
+        let query: Vec<(String, String)> = page.query_pairs().into_owned().collect();
+        let of = |name: &str| value(&query, name).unwrap_or_default().to_owned();
+        let pairs = [("error", "access_denied".to_owned()), ("state", of("state"))];
         Url::parse_with_params(&of("redirect_uri"), pairs).expect("a redirect URI")
     }
 }
@@ -163,7 +220,7 @@ impl Core {
         request: &Arc<Request>,
         exchange: &mut Exchange,
         origin: &str,
-        issuer: &str,
+        place: &str,
     ) -> bool {
         let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
         let script = lock(&self.script);
@@ -171,7 +228,7 @@ impl Core {
             let known = request.path == "/.well-known/oauth-protected-resource/mcp";
             let mut document = json!({
                 "resource": format!("{origin}/mcp"),
-                "authorization_servers": [issuer],
+                "authorization_servers": [format!("{place}/{}", script.tenant)],
                 "scopes_supported": ["read", "write"],
             });
             patch(&mut document, &script.resource);
@@ -185,7 +242,13 @@ impl Core {
         let given = lock(&self.given);
         let wanted = given.access.as_ref().map(|access| format!("Bearer {access}"));
         if wanted.is_some() && request.header("authorization") == wanted.as_deref() {
-            return false;
+            let missing = script.call_scope.filter(|scope| !given.has(scope));
+            let Some(scope) = missing.filter(|_| request.is_rpc("tools/call")) else {
+                return false;
+            };
+            let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+            exchange.reply(403, &[("www-authenticate", &challenge)], "");
+            return true;
         }
         let challenge = script.challenge.replace("{metadata}", &metadata);
         let fields = [("www-authenticate", challenge.as_str())];
@@ -195,11 +258,17 @@ impl Core {
 
     fn serve(&self, request: &Arc<Request>, exchange: &mut Exchange) {
         let host = request.header("host").unwrap_or_default();
-        match request.path.as_str() {
-            "/.well-known/openid-configuration/t1" => {
-                let at = |path: &str| format!("http://{host}{path}");
+        let (tenant, path) = match request.path.strip_prefix("/t2") {
+            Some(path) => ("/t2", path),
+            None => ("", request.path.as_str()),
+        };
+        match path {
+            "/.well-known/openid-configuration/t1" | "/.well-known/openid-configuration/t2" => {
+                let issuer = path.rsplit('/').next().unwrap_or_default();
+                let prefix = if issuer == "t2" { "/t2" } else { "" };
+                let at = |path: &str| format!("http://{host}{prefix}{path}");
                 let mut document = json!({
-                    "issuer": at("/t1"),
+                    "issuer": format!("http://{host}/{issuer}"),
                     "authorization_endpoint": at("/authorize"),
                     "token_endpoint": at("/token"),
                     "registration_endpoint": at("/register"),
@@ -215,8 +284,9 @@ impl Core {
                     let error = json!({"error": "invalid_client_metadata"});
                     return exchange.reply(400, &[], error.to_string());
                 }
-                client["client_id"] = "the-client".into();
                 lock(&self.script).has_forgotten = false;
+                let id = if tenant.is_empty() { "the-client" } else { "second-client" };
+                client["client_id"] = id.into();
                 exchange.reply(201, &[("content-type", "application/json")], client.to_string());
             }
             "/device" => exchange.json(
@@ -272,6 +342,10 @@ impl Core {
         if !is_program {
             answer["refresh_token"] = refresh.clone().into();
         }
+        let code = given.codes.iter().find(|known| known["code"] == of("code"));
+        if let Some(scope) = code.and_then(|code| code["scope"].as_str()).map(String::from) {
+            given.scope = scope;
+        }
         given.access = Some(access);
         given.refresh = Some(refresh);
         exchange.json(answer.to_string());
@@ -318,14 +392,7 @@ pub struct Login {
 impl Login {
     /// The page that the browser was sent to.
     pub fn page(&self) -> Url {
-        let end = Instant::now() + DEADLINE;
-        loop {
-            if let Ok(text) = fs::read_to_string(&self.page) {
-                return Url::parse(&text).expect("a URL");
-            }
-            assert!(Instant::now() < end, "no page was opened");
-            thread::sleep(Duration::from_millis(5));
-        }
+        page_in(&self.page)
     }
 
     /// The exit code and all that was said.
@@ -334,6 +401,18 @@ impl Login {
             self.child.wait_with_output().expect("our own child");
         let text = [stdout, stderr].concat();
         (status.code().unwrap_or(-1), String::from_utf8(text).expect("text"))
+    }
+}
+
+/// The URL in a file, once there is one.
+fn page_in(file: &Path) -> Url {
+    let end = Instant::now() + DEADLINE;
+    loop {
+        if let Ok(text) = fs::read_to_string(file) {
+            return Url::parse(&text).expect("a URL");
+        }
+        assert!(Instant::now() < end, "no page was opened");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

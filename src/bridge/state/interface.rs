@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
+    auth::news::{News, Want},
     bridge::{
         memory::{Memory, Remembered},
         pending::Key,
@@ -89,6 +90,10 @@ pub enum Input {
     Remote(Event),
     /// What was asked for with [`Action::Recall`].
     Recalled(Box<Memory>),
+    /// The client has said something that no mere probe says.
+    Earnest,
+    /// What became of an [`Action::SignIn`], of this machine's or another's.
+    SignIn(Box<News>),
     /// A deadline may have passed.
     Tick,
 }
@@ -125,10 +130,14 @@ pub enum Action {
     OtherEra(Vec<Message>),
     /// A new session is in the place of a lost one: what happened in between was not heard.
     Reconnected,
+    /// Sign in; what becomes of it comes as [`Input::SignIn`].
+    SignIn(Want),
     /// Bring back what was remembered, as [`Input::Recalled`].
     Recall,
     /// A line for the log, at warn level: something a person should know.
     Warn(String),
+    /// Something a person should do: for stderr alone, as it may hold what is good only once.
+    Ask(String),
     /// Write what is to be written and end the process.
     Exit,
 }

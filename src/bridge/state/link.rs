@@ -8,6 +8,7 @@ use super::{
     Action, Held, Purpose, State, Timer, Transport,
     explain::{is_passing, with_all_attempts},
     local::Local,
+    sign_in::Pause,
     startup::Provisional,
 };
 use crate::{
@@ -108,6 +109,8 @@ pub(super) enum Link {
     Trial(Option<Key>),
     /// The remote said no, in a way that trying again at once will not change. Since when.
     Refused(Error, u64),
+    /// The remote wants a token that somebody has to sign in for.
+    SigningIn(Box<Pause>),
 }
 
 /// A handshake under way.
@@ -139,6 +142,7 @@ impl Link {
     pub fn failure(&self) -> Option<&Error> {
         match self {
             Link::Waiting(_, error) | Link::Refused(error, _) => Some(error),
+            Link::SigningIn(pause) => Some(&pause.error),
             Link::Opening(opening) => {
                 opening.failures.last().map(|(_, error)| error).or(opening.last.as_ref())
             }
@@ -263,6 +267,7 @@ impl State {
     pub(super) fn accept_handshake(&mut self, answer: &Message) {
         let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Open) else { return };
         self.learn_initialize(answer.result().unwrap_or_default());
+        self.note_token_works();
         self.heard = self.now.mono;
         self.opened = self.now.mono;
         self.served = false;
@@ -332,7 +337,10 @@ impl State {
         if self.is_for_other_era(Outcome::End(&end)) {
             return self.leave_to_other_era(None);
         }
-        let error = self.explain(&self.connect_attempt(), &end);
+        if self.sign_in_for_handshake(&end) {
+            return;
+        }
+        let error = self.explain_refusal(&self.connect_attempt(), &end);
         if matches!(end, End::Unusable(_)) {
             // A key store may be unlocked, or a file put in order, before the next try.
             self.act(Action::Renew);
@@ -353,11 +361,12 @@ impl State {
             self.forget_connection();
             return self.open_with(next);
         }
-        if is_passing(&end) { self.try_later(error) } else { self.refused(error) }
+        let comes_later = is_passing(&end) || self.sign_in_rests();
+        if comes_later { self.try_later(error) } else { self.refused(error) }
     }
 
     /// The remote is not there: the next round comes by itself.
-    fn try_later(&mut self, error: Error) {
+    pub(super) fn try_later(&mut self, error: Error) {
         let Link::Opening(mut opening) = std::mem::replace(&mut self.link, Link::Idle) else {
             return;
         };
@@ -380,7 +389,7 @@ impl State {
     }
 
     /// The remote said no.
-    fn refused(&mut self, error: Error) {
+    pub(super) fn refused(&mut self, error: Error) {
         let Link::Opening(opening) = std::mem::replace(&mut self.link, Link::Idle) else { return };
         let error = with_all_attempts(error, &opening.failures);
         self.forget_connection();

@@ -14,7 +14,8 @@
 //! follows a client's request to its one answer, `link` makes and remakes the connection,
 //! `recovery` replays what a new session must know, `listen` keeps the GET stream,
 //! `startup` answers for a remote that is not there yet, `explain` says why one is not, `choice`
-//! knows the transports and their order, `sessionless` is what differs where there is no handshake.
+//! knows the transports and their order, `sessionless` is what differs where there is no handshake,
+//! `sign_in` is what happens while a person signs in.
 
 mod answer;
 mod choice;
@@ -28,6 +29,7 @@ mod recovery;
 mod remote;
 mod request;
 mod sessionless;
+mod sign_in;
 mod startup;
 
 use std::{
@@ -53,6 +55,7 @@ use link::{Connection, Link};
 use listen::Listen;
 use local::Local;
 pub use local::trim;
+use sign_in::SigningIn;
 use startup::Provisional;
 
 /// The start of every request id the bridge makes up.
@@ -158,6 +161,7 @@ pub struct State {
     held: VecDeque<Held>,
     listen: Listen,
     provisional: Provisional,
+    signing_in: SigningIn,
     learned: Memory,
     heard: Millis,
     opened: Millis,
@@ -208,6 +212,7 @@ impl State {
             held: VecDeque::new(),
             listen: Listen::default(),
             provisional: Provisional::default(),
+            signing_in: SigningIn::default(),
             learned: Memory::default(),
             heard: now.mono,
             opened: now.mono,
@@ -237,6 +242,8 @@ impl State {
             Input::Stop => self.finish(),
             Input::Remote(event) => self.on_event(event),
             Input::Recalled(memory) => self.on_recalled(*memory),
+            Input::Earnest => self.note_earnest(),
+            Input::SignIn(news) => self.on_sign_in(*news),
             Input::Tick => {}
         }
         self.run_timers();
@@ -260,6 +267,7 @@ impl State {
     /// turns out to be modern is to be left to another machine.
     pub fn translated(mut self, may_turn: bool) -> Self {
         self.may_turn = may_turn;
+        self.signing_in.wait_for_earnest();
         self
     }
 

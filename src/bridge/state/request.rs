@@ -31,7 +31,8 @@ const LINGER: Millis = 1000;
 impl State {
     /// Keeps a request until the remote is ready.
     pub(super) fn hold(&mut self, key: Key) {
-        if let Some(error) = self.refusal_in_force() {
+        let refusal = self.refusal_in_force().or_else(|| self.sign_in_in_the_way(key));
+        if let Some(error) = refusal {
             return self.fail(key, &error);
         }
         let wait = self.settings.call_wait;
@@ -159,6 +160,9 @@ impl State {
             self.lose_session(generation, "the session ended on the server");
             return self.hold_or_submit(key);
         }
+        if self.sign_in_for(key, refused) {
+            return;
+        }
         let is_unexecuted =
             refused.status == 429 || refused.status == 503 && method.is_repeatable();
         let wait = refused.retry_after.filter(|wait| *wait <= SHORT_WAIT);
@@ -174,7 +178,8 @@ impl State {
             let own = CONNECT.delay(repeats.into(), self.now.random);
             return self.repeat_after(key, own.max(wait.unwrap_or_default()));
         }
-        let error = refusal::describe(&self.attempted(key), refused);
+        let error =
+            self.explain_refusal(&self.attempted(key), &End::Status(refused.clone().into()));
         self.fail(key, &error);
     }
 
@@ -422,6 +427,9 @@ impl State {
         }
         if self.serve_empty_list(key) {
             return;
+        }
+        if let Some(error) = self.sign_in_awaited_by(key) {
+            return self.fail(key, &error);
         }
         let error = Error::new(Kind::Unreachable, self.attempted(key));
         let error = match self.link.failure() {

@@ -8,6 +8,7 @@ use crate::{
         memory::Memory,
         pending::{Key, Stage},
     },
+    error::{Error, Kind},
     message::{Message, member, replace_member, unquote},
     protocol::{List, Method, answer_version},
 };
@@ -51,6 +52,7 @@ impl State {
             }
             None => self.provisional_result(&asked),
         };
+        let result = self.with_sign_in_told(result);
         self.local.version =
             member(&result, "protocolVersion").map(|version| unquote(version).into_owned());
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
@@ -65,10 +67,8 @@ impl State {
     /// An `initialize` result that promises nothing but to tell when there is something.
     fn provisional_result(&self, asked: &str) -> String {
         let origin = &self.settings.origin;
-        let why = match self.link.failure() {
-            Some(failure) => failure.to_string(),
-            None => format!("{origin} has not answered yet"),
-        };
+        let unknown = || Error::new(Kind::Unreachable, format!("{origin} has not answered yet"));
+        let why = self.link.failure().cloned().unwrap_or_else(unknown);
         let changes = json!({ "listChanged": true });
         json!({
             "protocolVersion": answer_version(asked),
@@ -77,10 +77,7 @@ impl State {
                 "logging": {}, "completions": {},
             },
             "serverInfo": { "name": "composio-bridge", "version": env!("CARGO_PKG_VERSION") },
-            "instructions": format!(
-                "This server is not connected yet: {why}. composio-bridge keeps trying; \
-                 tools, prompts and resources appear by themselves as soon as it is."
-            ),
+            "instructions": self.instructions(&why),
         })
         .to_string()
     }

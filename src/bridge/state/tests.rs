@@ -12,6 +12,7 @@ mod random;
 mod refusals;
 mod sessionless;
 mod sessions;
+mod sign_in;
 mod streams;
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
@@ -20,6 +21,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
+    auth::news::News,
     bridge::{memory::Remembered, tools::Filter},
     config::{Protocol, Strategy, ToolFilter},
     remote::event::{End, Event, GetRoute, Post, Refusal, Route, StreamEnd},
@@ -54,6 +56,21 @@ fn result(id: &str, result: &str) -> String {
 fn status(status: u16, body: &str) -> End {
     let body = Bytes::copy_from_slice(body.as_bytes());
     End::Status(Box::new(Refusal { status, body, ..Refusal::default() }))
+}
+
+/// A remote that wants somebody to sign in.
+fn unsigned() -> End {
+    let sign_in = Some("composio-bridge login https://r.example/".into());
+    let refusal = Refusal { status: 401, sign_in, wants_sign_in: true, ..Refusal::default() };
+    End::Status(Box::new(refusal))
+}
+
+/// A remote that wants more scopes.
+fn insufficient(scope: &str) -> End {
+    let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+    let sign_in = Some("composio-bridge login https://r.example/".into());
+    let challenge = Some(challenge.into());
+    End::Status(Box::new(Refusal { status: 403, sign_in, challenge, ..Refusal::default() }))
 }
 
 fn wait_asked(status: u16, seconds: u64) -> End {

@@ -89,6 +89,10 @@ impl Switch {
                     self.tell(is_modern, Input::Recalled(memory), now, actions);
                 }
             }
+            Input::SignIn(news) => {
+                self.tell_both(|| Input::SignIn(news.clone()), now, actions);
+            }
+            Input::Earnest => self.tell_both(|| Input::Earnest, now, actions),
             Input::Tick => self.tell_both(|| Input::Tick, now, actions),
             Input::Stop => self.tell_both(|| Input::Stop, now, actions),
             Input::LocalClosed => {

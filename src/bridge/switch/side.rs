@@ -38,6 +38,8 @@ pub struct Side {
     closing: Option<Millis>,
     /// Nothing more comes from the state machine.
     is_done: bool,
+    /// The client has said something that no mere probe says.
+    is_earnest: bool,
 }
 
 /// How the layers below are made.
@@ -91,7 +93,16 @@ pub enum Ask {
 impl Side {
     /// A side around a state machine.
     pub fn new(core: State, above: Option<Box<ToLegacy>>, make: Make) -> Self {
-        Side { core, above, below: None, make, listening: None, closing: None, is_done: false }
+        Side {
+            core,
+            above,
+            below: None,
+            make,
+            listening: None,
+            closing: None,
+            is_done: false,
+            is_earnest: false,
+        }
     }
 
     /// The state machine.
@@ -191,8 +202,12 @@ impl Side {
             Input::Message(message) => match &mut self.above {
                 Some(above) => {
                     let mut turns = Vec::new();
+                    let is_probe = message.method() == "server/discover";
                     above.on_local(message, now, &mut turns);
                     go(ways, turns, Way::FromAbove);
+                    if !is_probe && !std::mem::replace(&mut self.is_earnest, true) {
+                        ways.push_back(Way::ToCore(Input::Earnest));
+                    }
                 }
                 None => self.tell(Input::Message(message), now, ways),
             },

@@ -69,6 +69,11 @@ impl Chaos {
                 self.bench.now.wall += 60_000;
                 self.bench.input(Input::Tick);
             }
+            14 => self.bench.input(Input::SignIn(Box::new(match how % 4 {
+                0 => News::Waiting("open https://as.example/".to_owned()),
+                1 => News::SignedIn,
+                how => News::Failed { error: None, is_passing: how == 2 },
+            }))),
             15..=22 => self.let_remote(which, how, true),
             _ => self.let_remote(which, how, false),
         }
@@ -201,7 +206,7 @@ impl Chaos {
 
     fn misbehave(&mut self, exchange: ExchangeId, post: Option<&Sent>, how: u16) {
         let event_id = format!("e{how}");
-        let end = match how % 16 {
+        let end = match how % 18 {
             0 => unsent(),
             1 => broken(),
             2 => silent(),
@@ -218,9 +223,11 @@ impl Chaos {
             14 if post.is_some() => {
                 return self.bench.body(exchange, &result(&(how / 16).to_string(), "{}"));
             }
-            _ => End::TooLarge("too large".to_owned()),
+            15 => End::TooLarge("too large".to_owned()),
+            16 => unsigned(),
+            _ => insufficient(if how > 9000 { "a" } else { "b" }),
         };
-        if matches!(how % 16, 0 | 5 | 6 | 7) {
+        if matches!(how % 18, 0 | 5 | 6 | 7 | 16 | 17) {
             self.unexecuted.insert(exchange);
         }
         self.bench.end(exchange, end);
