@@ -1,5 +1,6 @@
 //! Becoming a client that the authorization server knows (AU-7, AU-20 to AU-24).
 
+use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -38,8 +39,10 @@ pub async fn client(
     {
         return Ok(Client { id: url.clone(), ..Client::default() });
     }
+    let pinned = options.client_metadata.get("scope").and_then(Value::as_str);
+    let scope = pinned.or(discovered.scope.as_deref());
     if let Some(known) = known.filter(|known| is_usable(known, redirect_uri, now()))
-        && !is_forgotten(exchange, discovered, known).await
+        && is_welcome(exchange, discovered, known, scope).await
     {
         return Ok(known.clone());
     }
@@ -72,20 +75,34 @@ fn is_usable(known: &Client, redirect_uri: Option<&str>, now: u64) -> bool {
     is_registered && fits && known.expires_at.is_none_or(|end| end == 0 || now < end)
 }
 
-/// Whether the authorization server does not know the client any more. It must not lead back from
-/// its sign-in page then (RFC 6749, 4.1.2.1), so that the person would see an error there, and the
-/// bridge hear of nothing (AU-24).
-async fn is_forgotten(exchange: &Exchange, discovered: &Discovered, known: &Client) -> bool {
-    let Ok(mut url) = discovered.endpoint("authorization_endpoint") else { return false };
-    url.query_pairs_mut().extend_pairs([
-        ("response_type", "code"),
-        ("client_id", &known.id),
-        ("redirect_uri", known.redirect_uri.as_deref().unwrap_or_default()),
-        ("state", "none"),
-        ("code_challenge", NO_CHALLENGE),
-        ("code_challenge_method", "S256"),
-    ]);
-    matches!(exchange.status(&url).await, Ok(400 | 401))
+/// Whether the authorization server knows the client, and lets it ask for these scopes. If it does
+/// not, it need not lead back from its sign-in page (RFC 6749, 4.1.2.1): the person would see an
+/// error there, and the bridge hear of nothing (AU-24).
+async fn is_welcome(
+    exchange: &Exchange,
+    discovered: &Discovered,
+    known: &Client,
+    scope: Option<&str>,
+) -> bool {
+    let Ok(mut url) = discovered.endpoint("authorization_endpoint") else { return true };
+    url.query_pairs_mut()
+        .extend_pairs([
+            ("response_type", "code"),
+            ("client_id", &known.id),
+            ("redirect_uri", known.redirect_uri.as_deref().unwrap_or_default()),
+            ("state", "none"),
+            ("code_challenge", NO_CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ])
+        .extend_pairs(scope.map(|scope| ("scope", scope)))
+        .extend_pairs(discovered.resource.as_ref().map(|resource| ("resource", resource)));
+    // Who does not answer now will be heard of soon enough.
+    let Ok((status, leads)) = exchange.knock(&url).await else { return true };
+    let is_refused = leads.is_some_and(|leads| {
+        const REFUSALS: [&str; 3] = ["invalid_client", "unauthorized_client", "invalid_scope"];
+        leads.query_pairs().any(|(name, code)| name == "error" && REFUSALS.contains(&&*code))
+    });
+    !is_refused && !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED)
 }
 
 async fn register(

@@ -21,9 +21,11 @@ export const NAMED = { client_id: "named-client", client_secret: "s3cret-of-name
 
 /**
  * `state` may change while it runs: {life, patience} in seconds, {audience}: what tokens may be for.
- * `offline`: whether leave to stay signed in is a scope, as OpenID has it.
+ * `offline`: whether leave to stay signed in is a scope, as OpenID has it. `lists`: whether it knows
+ * the scopes of the server behind it as its own, so that clients may register with them, and may
+ * then ask for no other.
  */
-export function authorizationServer({ issuer, offline, state }) {
+export function authorizationServer({ issuer, offline, lists, state }) {
   const getResourceServerInfo = (_, asked) => {
     if (asked !== state.audience) throw new errors.InvalidTarget();
     return { audience: asked, scope: SCOPES.join(" "), accessTokenFormat: "opaque" };
@@ -32,7 +34,7 @@ export function authorizationServer({ issuer, offline, state }) {
     clients: [...programs(), { ...NAMED, application_type: "native", grant_types: ["authorization_code", "refresh_token"] }],
     clientAuthMethods: ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
     cookies: { keys: [randomUUID()] },
-    scopes: ["openid", ...(offline ? ["offline_access"] : [])],
+    scopes: ["openid", ...(offline ? ["offline_access"] : []), ...(lists ? SCOPES : [])],
     features: {
       devInteractions: { enabled: true },
       registration: { enabled: true },

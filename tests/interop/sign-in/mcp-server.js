@@ -10,6 +10,8 @@ import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/
 import { z } from "zod";
 import { sessions } from "../servers/sessions.js";
 
+export const TOOLS = ["whoami", "scopes", "write"];
+
 /** The scope that each tool needs; everything else needs the first. */
 const NEEDS = { write: ["mcp:write"] };
 const USUAL = ["mcp:read"];

@@ -5,6 +5,7 @@
 // the browser remembers, and each line of `visits` is a page that was opened.
 
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -19,25 +20,36 @@ const ANSWERS = { login: "ada", password: "any" };
 export async function visit(page, habits = {}, jar = []) {
   const trail = [];
   const home = new URL(page).origin;
-  let request = { method: "GET", url: new URL(page) };
+  let next = { method: "GET", url: new URL(page) };
   for (let step = 0; step < STEPS; step++) {
-    const { method, url, body } = request;
+    const { method, url, body, isNo } = next;
     if (habits.stays && url.origin !== home) return { trail, leads: url.href };
     const headers = { cookie: cookiesFor(jar, url), ...(body && { "content-type": "application/x-www-form-urlencoded" }) };
-    const answer = await fetch(url, { method, body, headers, redirect: "manual" });
-    remember(jar, url, answer.headers.getSetCookie());
-    const text = await answer.text();
-    trail.push({ method, at: `${url.origin}${url.pathname}`, status: answer.status });
-    const next = onwards(answer, url) || (!request.isNo && filled(text, url, habits));
-    if (!next) return { trail, status: answer.status, text };
-    request = next;
+    const { answer, text } = await ask(url, { method, headers }, body);
+    remember(jar, url, answer.headers["set-cookie"] ?? []);
+    trail.push({ method, at: `${url.origin}${url.pathname}`, status: answer.statusCode });
+    next = onwards(answer, url) || (!isNo && filled(text, url, habits));
+    if (!next) return { trail, status: answer.statusCode, text };
   }
   throw new Error(`no end after ${STEPS} pages: ${trail.map(({ at }) => at).join(", ")}`);
 }
 
+/** Not `fetch`: it refuses some ports, and knows no `Host` but its own. */
+export function ask(url, options, body) {
+  return new Promise((resolve, reject) => {
+    const asked = request(url, { ...options, agent: false }, (answer) => {
+      let text = "";
+      answer.on("data", (chunk) => (text += chunk));
+      answer.on("end", () => resolve({ answer, text }));
+    });
+    asked.on("error", reject);
+    asked.end(body);
+  });
+}
+
 function onwards(answer, url) {
-  const location = answer.status >= 300 && answer.status < 400 && answer.headers.get("location");
-  return location && { method: "GET", url: new URL(location, url) };
+  const { location } = answer.headers;
+  return location && answer.statusCode >= 300 && answer.statusCode < 400 && { method: "GET", url: new URL(location, url) };
 }
 
 /** The page's first form, filled in; or the link that says no. */

@@ -11,23 +11,31 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import express from "express";
-import { connectClient } from "../lib/client.js";
+import { connectClient } from "../eras/client.js";
+import { locals } from "../eras/locals.js";
 import { emptyHome, executable } from "../lib/executable.js";
 import { Wire } from "../lib/wire.js";
 import { PATH, authorizationServer } from "./authorization-server.js";
-import { mcpServer } from "./mcp-server.js";
+import { TOOLS, mcpServer } from "./mcp-server.js";
 import { secretsOf } from "./secrets.js";
 
 const PERSON = fileURLToPath(new URL("person.js", import.meta.url));
 const WAIT_MS = 15_000;
+const localNamed = (name) => locals.find((local) => local.name === name);
 
-/** Starts a place. `life` of tokens in seconds; `offline` as in authorization-server.js. */
-export async function makePlace({ life = 3600, patience = 600, offline = true, audience } = {}) {
+/** The SDK's first generation; its second, which holds out for 2026-07-28; and that as shipped, which asks first. */
+export const CLIENTS = { legacy: localNamed("2025-11-25"), modern: localNamed("2026-07-28"), auto: localNamed("dual-era") };
+
+/** The names of the tools that a client is shown. */
+export const toolsOf = async (client) => (await client.sdkClient.listTools()).tools.map(({ name }) => name);
+
+/** Starts a place; `life` and all else as in authorization-server.js. */
+export async function makePlace({ life = 3600, patience = 600, offline = true, lists = false, audience } = {}) {
   const [as, mcp] = await Promise.all([open(), open()]);
   const issuer = `${as.origin}${PATH}`;
   const endpoint = `${mcp.origin}/mcp`;
   const state = { life, patience, audience: audience?.(mcp.origin) ?? endpoint };
-  const provider = authorizationServer({ issuer, offline, state });
+  const provider = authorizationServer({ issuer, offline, lists, state });
   as.serve(express().use(PATH, provider.callback()));
   const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
   const find = async (token) => (await provider.AccessToken.find(token)) ?? provider.ClientCredentials.find(token);
@@ -96,14 +104,23 @@ class Place {
     return said;
   }
 
-  /** An SDK client, connected through the executable, or through what `peer` starts. */
-  async client(sdk, args = [], { peer, env } = {}) {
+  /** An SDK client, one of CLIENTS, connected through the executable, or through what `peer` starts. */
+  async client(local = CLIENTS.legacy, args = [], { peer, env } = {}) {
     const { command, args: first } = peer ?? executable();
-    const client = await connectClient(sdk, {
+    const client = await connectClient(local, {
       command, args: [...first, this.endpoint, ...args], env: { ...this.env, ...env },
     });
     this.#clients.push(client);
-    this.#said.push(() => client.stderr + JSON.stringify(client.received));
+    // What others say is theirs.
+    if (!peer) this.#said.push(() => client.stderr + JSON.stringify(client.received));
+    return client;
+  }
+
+  /** The same, and whatever else a case is about, this is what a sign-in is for. */
+  async works(args = [], { local = CLIENTS.legacy, who = "ada", ...options } = {}) {
+    const client = await this.client(local, args, options);
+    assert.deepEqual(await toolsOf(client), TOOLS);
+    assert.equal(await client.call("whoami"), who);
     return client;
   }
 
@@ -132,6 +149,14 @@ class Place {
   age(end = Math.floor(Date.now() / 1000) - 1) {
     for (const { file, ...sign_in } of this.kept)
       writeFileSync(file, JSON.stringify({ ...sign_in, given_at: end - 3600, expires_at: end }));
+  }
+
+  /** The authorization server ends the sign-in that this token belongs to. */
+  async revoke(accessToken) {
+    const { AccessToken, RefreshToken, Grant } = this.provider;
+    const { grantId } = await AccessToken.find(accessToken);
+    await (await Grant.find(grantId)).destroy();
+    for (const model of [AccessToken, RefreshToken]) await model.revokeByGrantId(grantId);
   }
 
   /** No secret in anything that was said, none sent to where it does not belong, no file for others. */

@@ -1,35 +1,15 @@
 // A person signs in: in the browser, or with a device's code.
 
 import assert from "node:assert/strict";
-import { request } from "node:http";
-import * as v1 from "../../lib/sdk-v1.js";
-import * as v2 from "../../lib/sdk-v2.js";
 import { NAMED } from "../authorization-server.js";
-import { visit } from "../person.js";
+import { ask, visit } from "../person.js";
+import { CLIENTS } from "../place.js";
 
-const call = (name) => ({ name, arguments: {} });
 const PAGE = /^(http:\S+)$/m;
 
-/** Whatever else a case is about, this is what a sign-in is for. */
-async function works(place, sdk = v1, args = [], { who = "ada" } = {}) {
-  const client = await place.client(sdk, args);
-  const { tools } = await client.sdkClient.listTools();
-  assert.deepEqual(tools.map(({ name }) => name), ["whoami", "scopes", "write"]);
-  assert.equal(await client.call(call("whoami")), who);
-  return client;
-}
-
-/** A GET with a `Host` of its own, which `fetch` cannot send: the status and the page. */
-function get(url, headers = {}, method = "GET") {
-  return new Promise((resolve, reject) => {
-    const asked = request(url, { method, headers, agent: false }, (answer) => {
-      let text = "";
-      answer.on("data", (chunk) => (text += chunk));
-      answer.on("end", () => resolve({ status: answer.statusCode, text }));
-    });
-    asked.on("error", reject);
-    asked.end();
-  });
+async function get(url, headers = {}, method = "GET") {
+  const { answer, text } = await ask(url, { method, headers });
+  return { status: answer.statusCode, text };
 }
 
 /** A `login` whose page stays open: {run, page, back}, where `back` is what the consent leads to. */
@@ -50,13 +30,13 @@ const changed = (url, name, value) => {
 };
 
 export const cases = {
-  "sign in, list, call: SDK v1": {
+  "sign in, list, call": {
     async show(place) {
       const said = await place.login();
       assert.match(said, /Signed in to/);
       const [{ text }] = await place.person.until("ended", 1);
       assert.match(text, /You are signed in\./);
-      await works(place, v1);
+      await place.works();
       const [{ form, answer }] = place.granted("authorization_code");
       assert.equal(form.resource, place.endpoint, "RFC 8707, at the token endpoint");
       const page = new URL(place.person.opened[0].page).searchParams;
@@ -68,10 +48,10 @@ export const cases = {
     },
   },
 
-  "sign in, list, call: SDK v2": {
+  "sign in, list, call: a client of 2026-07-28": {
     async show(place) {
       await place.login();
-      await works(place, v2);
+      await place.works([], { local: CLIENTS.modern });
     },
   },
 
@@ -80,7 +60,7 @@ export const cases = {
     async show(place) {
       await place.login();
       assert.equal(new URL(place.person.opened[0].page).searchParams.get("prompt"), null);
-      await works(place);
+      await place.works();
       assert.ok(place.kept[0].refresh_token);
     },
   },
@@ -93,9 +73,9 @@ export const cases = {
       const [{ headers }] = place.granted("authorization_code");
       assert.match(headers.authorization ?? "", /^Basic /);
       assert.equal(place.as.wire.exchanges.filter(({ path }) => path.endsWith("/reg")).length, 0, "nothing is registered");
-      await works(place, v1, ["--static-oauth-client-info", info]);
+      await place.works(["--static-oauth-client-info", info]);
       place.age();
-      await works(place, v1, ["--static-oauth-client-info", info]);
+      await place.works(["--static-oauth-client-info", info]);
       assert.equal(place.granted("refresh_token").length, 1);
     },
   },
@@ -104,11 +84,11 @@ export const cases = {
     at: { life: 4 },
     async show(place) {
       await place.login();
-      const client = await works(place);
+      const client = await place.works();
       for (let round = 1; round <= 3; round++) {
         const { expires_at } = place.kept[0];
         while (Date.now() / 1000 < expires_at) await new Promise((resolve) => setTimeout(resolve, 50));
-        assert.equal(await client.call(call("whoami")), "ada", `round ${round}`);
+        assert.equal(await client.call("whoami"), "ada", `round ${round}`);
       }
       const renewals = place.granted("refresh_token");
       assert.ok(renewals.length >= 3, `${renewals.length} renewals`);
@@ -124,10 +104,10 @@ export const cases = {
   "renewed when the server refuses it early": {
     async show(place) {
       await place.login();
-      const client = await works(place);
+      const client = await place.works();
       const token = await place.provider.AccessToken.find(place.kept[0].access_token);
       await token.destroy();
-      assert.equal(await client.call(call("whoami")), "ada");
+      assert.equal(await client.call("whoami"), "ada");
       assert.equal(place.granted("refresh_token").length, 1);
       assert.equal(place.person.opened.length, 1);
     },
@@ -137,26 +117,10 @@ export const cases = {
     async show(place) {
       await place.login();
       place.age();
-      await Promise.all([works(place, v1), works(place, v2)]);
+      await Promise.all([place.works(), place.works([], { local: CLIENTS.modern })]);
       // This authorization server ends the whole sign-in when a refresh token comes twice.
       assert.equal(place.tokenRequests.filter(({ form }) => form.grant_type === "refresh_token").length, 1);
-      await works(place);
-    },
-  },
-
-  "a sign-in that was revoked is told, and the next one taken up": {
-    async show(place) {
-      await place.login();
-      const client = await works(place);
-      const { access_token, client_id } = place.kept[0];
-      const { grantId } = await place.provider.AccessToken.find(access_token);
-      await place.provider.Grant.find(grantId).then((grant) => grant.destroy());
-      for (const model of ["AccessToken", "RefreshToken"]) await place.provider[model].revokeByGrantId(grantId);
-      const failure = await client.call(call("whoami")).then(() => assert.fail("it was answered"), (error) => error);
-      assert.match(failure.message, /composio-bridge login|http:\/\/127/, "says what to do");
-      await place.login();
-      assert.equal(await client.call(call("whoami")), "ada", "without a restart");
-      assert.equal(place.kept[0].client_id, client_id, "the registration is used again");
+      await place.works();
     },
   },
 
@@ -168,7 +132,7 @@ export const cases = {
       place.person.forgets();
       const { code, said } = await place.run(["login", place.endpoint, "--auth-timeout", "8"]);
       assert.equal(code, 0, said);
-      await works(place);
+      await place.works();
     },
   },
 
@@ -210,7 +174,7 @@ export const cases = {
       assert.match(good.text, /You are signed in\./);
       assert.equal((await run.end()).code, 0);
       assert.equal(place.tokenRequests.length, 1, "no other code went to the token endpoint");
-      await works(place);
+      await place.works();
     },
   },
 
@@ -235,7 +199,7 @@ export const cases = {
       assert.equal((await get(back)).status, 200);
       assert.equal((await run.end()).code, 0);
       await assert.rejects(get(back), /ECONNREFUSED/, "nobody listens any more");
-      await works(place);
+      await place.works();
     },
   },
 
@@ -264,7 +228,7 @@ export const cases = {
       await place.login();
       const [, , third] = await place.person.until("ended", 3);
       assert.deepEqual(third.trail.map(({ status }) => status), [303, 200], "straight to the callback");
-      await works(place);
+      await place.works();
     },
   },
 
@@ -273,7 +237,7 @@ export const cases = {
       place.person.is({ delay: 8_000 });
       const { code, said } = await place.run(["login", place.endpoint, "--auth-timeout", "30"]);
       assert.equal(code, 0, said);
-      await works(place);
+      await place.works();
     },
   },
 
@@ -298,7 +262,7 @@ export const cases = {
       assert.equal(status, 200);
       assert.match(text, /You are signed in\./);
       assert.equal((await run.end()).code, 0);
-      await works(place);
+      await place.works();
     },
   },
 
@@ -314,7 +278,7 @@ export const cases = {
       assert.equal(page.get("redirect_uri"), `http://127.0.0.1:${port}/back/here`);
       const [{ trail }] = await place.person.until("ended", 1);
       assert.equal(trail.at(-1).at, place.metadata.jwks_uri, "the page to show afterwards");
-      await works(place);
+      await place.works();
     },
   },
 
@@ -323,8 +287,8 @@ export const cases = {
       await place.login();
       await place.login("--authorize-param", "ui_locales=de");
       assert.equal(place.kept.length, 2);
-      await works(place);
-      await works(place, v1, ["--authorize-param", "ui_locales=de"]);
+      await place.works();
+      await place.works(["--authorize-param", "ui_locales=de"]);
     },
   },
 
@@ -356,9 +320,9 @@ export const cases = {
       const { code: exit, said } = await run.end();
       assert.equal(exit, 0, said);
       assert.equal(place.person.opened.length, 0, "no browser");
-      await works(place, v1, ["--device-code"]);
+      await place.works(["--device-code"]);
       place.age();
-      await works(place, v1, ["--device-code"]);
+      await place.works(["--device-code"]);
       assert.equal(place.granted("refresh_token").length, 1);
     },
   },

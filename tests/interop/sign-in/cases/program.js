@@ -3,10 +3,7 @@
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import * as v1 from "../../lib/sdk-v1.js";
 import { PROGRAMS } from "../authorization-server.js";
-
-const call = (name) => ({ name, arguments: {} });
 
 /** The options of a program, its secret from the environment. */
 function options(place, method) {
@@ -24,12 +21,11 @@ const withSecret = (method) => ({
     assert.equal(/^Basic /.test(headers.authorization ?? ""), method === "client_secret_basic");
     assert.equal("client_secret" in form, method === "client_secret_post");
     assert.equal(form.resource, place.endpoint);
-    const client = await place.client(v1, args);
-    assert.equal(await client.call(call("whoami")), PROGRAMS[method].client_id);
+    const who = PROGRAMS[method].client_id;
+    await place.works(args, { who });
     assert.equal(place.person.opened.length, 0, "no browser");
     place.age();
-    const later = await place.client(v1, args);
-    assert.equal(await later.call(call("whoami")), PROGRAMS[method].client_id);
+    await place.works(args, { who });
     assert.equal(place.granted("client_credentials").length, 2, "asked again when its time was over");
   },
 });
@@ -45,8 +41,7 @@ export const cases = {
       const args = ["--client-credentials", "--static-oauth-client-info", `@${file}`, "--token-endpoint", place.metadata.token_endpoint];
       // Nothing is discovered then, so that what to ask for has to be said too.
       await place.login(...args, "--resource", place.endpoint, "--static-oauth-client-metadata", '{"scope":"mcp:read"}');
-      const client = await place.client(v1, [...args, "--resource", place.endpoint]);
-      assert.equal(await client.call(call("whoami")), PROGRAMS.client_secret_post.client_id);
+      await place.works([...args, "--resource", place.endpoint], { who: PROGRAMS.client_secret_post.client_id });
     },
   },
 
