@@ -4,8 +4,11 @@
 //! file all end up as one each, and [`crate::config::Config::load`] decides between them.
 
 pub mod argv;
+pub mod key;
 mod parse;
+pub mod session;
 pub mod sign_in;
+pub mod table;
 pub mod value;
 
 use std::path::PathBuf;
@@ -35,8 +38,9 @@ Examples:
 Environment:
   Every option can be set as COMPOSIO_BRIDGE_ and its name in capitals, such as
   COMPOSIO_BRIDGE_LOG_LEVEL for --log-level.
-  COMPOSIO_API_KEY    the key for Composio's hosts
-  COMPOSIO_BASE_URL   one more host that may be given the key
+  COMPOSIO_API_KEY    the key for Composio's hosts; also COMPOSIO_USER_API_KEY (with
+                      COMPOSIO_ORG_ID and COMPOSIO_PROJECT_ID) and COMPOSIO_CONSUMER_API_KEY
+  COMPOSIO_BASE_URL   stands for https://backend.composio.dev, and may be given the key
 
 Configuration file:
   ~/.config/composio-bridge/config.toml, on Windows %APPDATA%\\composio-bridge\\config.toml.
@@ -93,6 +97,19 @@ pub enum Command {
     /// See what is stored about sign-ins
     #[command(subcommand)]
     Auth(Auth),
+    /// Store the Composio key, or see which keys there are
+    Key(key::KeyCommand),
+    /// See what a URL is, which key goes with it, and what is wrong with it
+    Url(key::UrlCommand),
+    /// Make Composio sessions, look into them, and use their tools
+    Session(session::Session),
+}
+
+impl Command {
+    /// Whether it is about Composio's API.
+    pub(crate) fn is_of_api(&self) -> bool {
+        matches!(self, Command::Session(_))
+    }
 }
 
 /// The subcommands of `composio-bridge auth`.
@@ -230,6 +247,10 @@ pub struct Settings {
     /// What is said about signing in.
     #[command(flatten)]
     pub sign_in: SignInSettings,
+
+    /// What is said about a Composio session.
+    #[command(flatten)]
+    pub session: session::Configuration,
 
     /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Tools")]

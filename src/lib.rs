@@ -22,6 +22,8 @@
 //! [`auth`] signs a person or a program in with an authorization server, keeps the sign-in, and gives
 //! the HTTP client the token for the next request.
 //!
+//! [`composio`] knows Composio's keys and URLs.
+//!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
 //! same sandbox as a remote that keeps to the specification.
 //!
@@ -30,7 +32,7 @@
 //! Outside `src`, `packaging/layout.ld` tells the linker which functions an idle bridge never needs,
 //! so that they do not cost it memory; a room that is seldom entered belongs on its list.
 //!
-//! Rooms still to come have their places: Composio's REST (`composio`), client configuration
+//! Rooms still to come have their places: Composio's REST (in `composio`), client configuration
 //! (`clients`).
 //!
 //! # How a message flows
@@ -60,6 +62,7 @@ pub mod auth;
 pub mod bridge;
 pub mod cli;
 pub mod command;
+pub mod composio;
 pub mod config;
 pub mod demo;
 pub mod era;

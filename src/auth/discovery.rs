@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{
     challenge::Challenge,
     exchange::{Exchange, Found, may_be_asked, text, texts},
+    grant::clip,
 };
 use crate::{
     error::{Error, Kind},
@@ -77,14 +78,24 @@ pub async fn discover(
     let named = resource.as_ref().and_then(|metadata| text(metadata, "resource"));
     let (metadata, issuer, is_assumed) = match issuer {
         Some(issuer) => {
-            let metadata = server_metadata(exchange, &issuer).await?;
-            let missing = || unusable(&issuer).because("it has no metadata");
-            (metadata.ok_or_else(missing)?, issuer, false)
+            let found = of_issuer(exchange, issuer).await?;
+            (found.metadata, found.issuer, false)
         }
         None => of_origin(exchange, endpoint).await?,
     };
     let scope = scope(challenge, resource.as_ref(), &metadata);
     Ok(Discovered { issuer, resource: named.map(String::from), scope, metadata, is_assumed })
+}
+
+/// What the authorization server of this name offers, whatever a remote says.
+///
+/// # Errors
+/// It cannot be asked, or has no metadata.
+pub async fn of_issuer(exchange: &Exchange, issuer: String) -> Result<Discovered, Error> {
+    let found = server_metadata(exchange, &issuer).await?;
+    let missing = || unusable(&issuer).because("it has no metadata");
+    let (metadata, issuer) = found.ok_or_else(missing)?;
+    Ok(Discovered { issuer, resource: None, scope: None, metadata, is_assumed: false })
 }
 
 /// The protected resource's metadata (AU-3, AU-11, AU-12).
@@ -124,8 +135,8 @@ fn issuer_of(metadata: &Value) -> Result<String, Error> {
 /// A remote without metadata is its own authorization server (AU-16).
 async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String, bool), Error> {
     let origin = endpoint.origin().ascii_serialization();
-    if let Some(metadata) = server_metadata(exchange, &origin).await? {
-        return Ok((metadata, origin, false));
+    if let Some((metadata, issuer)) = server_metadata(exchange, &origin).await? {
+        return Ok((metadata, issuer, false));
     }
     let at = |path: &str| format!("{origin}{path}");
     let metadata = serde_json::json!({
@@ -136,23 +147,38 @@ async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String
     Ok((metadata, origin, true))
 }
 
-/// An authorization server's metadata; `None` where it has none (AU-13, AU-14).
-async fn server_metadata(exchange: &Exchange, issuer: &str) -> Result<Option<Value>, Error> {
+/// An authorization server's metadata and its name there; `None` where it has none (AU-13). That
+/// must be the name it was asked by, or the one that the options accept (AU-14).
+async fn server_metadata(
+    exchange: &Exchange,
+    issuer: &str,
+) -> Result<Option<(Value, String)>, Error> {
     let url = may_be_asked(issuer)
         .map_err(|why| unusable(issuer).because(format!("its address cannot be used: {why}")))?;
-    let mut is_of_another = false;
+    let accepted = exchange.options().accept_issuer.as_deref();
+    let mut other = None;
     for candidate in server_candidates(&url) {
         let Found::Document(metadata) = exchange.get(&candidate).await? else { continue };
-        if text(&metadata, "issuer") == Some(issuer) {
-            return Ok(Some(metadata));
+        let named = text(&metadata, "issuer").unwrap_or_default().to_owned();
+        if named == issuer || accepted == Some(&named) {
+            return Ok(Some((metadata, named)));
         }
-        is_of_another = true;
+        other = other.or(Some(named));
     }
-    if is_of_another {
-        let cause = "its metadata names another issuer, so that it may not be the one it seems";
-        return Err(unusable(issuer).because(cause));
+    other.map_or(Ok(None), |other| Err(is_of_another(issuer, &other)))
+}
+
+/// The refusal of metadata with another name than the one it was asked by.
+fn is_of_another(issuer: &str, other: &str) -> Error {
+    let (asked, named) = (clip(issuer), clip(other));
+    let cause = format!("its metadata names another issuer, `{named}` where `{asked}` was asked");
+    let error = unusable(issuer).because(cause);
+    // A shell reads these as they are.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/%".contains(c);
+    if may_be_asked(other).is_err() || !other.chars().all(is_plain) {
+        return error;
     }
-    Ok(None)
+    error.hint(format!("if both are yours to trust, pass `--accept-issuer {other}`"))
 }
 
 fn unusable(issuer: &str) -> Error {
@@ -276,6 +302,21 @@ mod tests {
                 "https://h/.well-known/openid-configuration"
             ]
         );
+    }
+
+    #[test]
+    fn who_may_be_accepted_is_named_as_it_can_be_typed() {
+        for (other, is_named) in [
+            ("https://other.example/t1", true),
+            ("https://other.example/;rm", false),
+            ("https://other.example/$(x)", false),
+            ("http://other.example", false),
+            ("", false),
+        ] {
+            let report = is_of_another("https://as.example", other).report();
+            assert!(report.contains("another issuer") && report.contains("https://as.example"));
+            assert_eq!(report.contains("--accept-issuer"), is_named, "{report}");
+        }
     }
 
     #[test]

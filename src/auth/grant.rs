@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     exchange::{Answer, Exchange, failed, form, may_be_asked, text},
+    jwt, program,
     store::{Client, Proof, SignIn, Tokens},
 };
 use crate::error::{Error, Kind};
@@ -37,6 +38,8 @@ pub struct Grant<'a> {
     pub fields: Vec<(&'a str, &'a str)>,
     /// In whose name.
     pub client: &'a Client,
+    /// Of whom.
+    pub issuer: &'a str,
     /// What for (AU-32).
     pub resource: Option<&'a str>,
     /// What was asked for, should the server not say what it gives.
@@ -52,39 +55,41 @@ pub async fn ask(
     token_endpoint: &Url,
     grant: Grant<'_>,
 ) -> Result<Tokens, Failure> {
-    let Grant { mut fields, client, resource, scope } = grant;
+    let Grant { mut fields, client, issuer, resource, scope } = grant;
     fields.extend(resource.map(|resource| ("resource", resource)));
-    let authorization = prove(client, &mut fields);
+    let assertion = jwt::assertion(client, issuer, now()).map_err(Failure::Passing)?;
+    let authorization = prove(client, assertion.as_ref(), &mut fields);
     let answer = exchange.post_form(token_endpoint, &fields, authorization).await;
     let answer = answer.map_err(Failure::Passing)?;
     read(token_endpoint, &answer, scope, now())
 }
 
-/// The next tokens of a sign-in, as the program itself or with its refresh token; `None` where it
+/// The next tokens of a sign-in, as the program once more or with its refresh token; `None` where it
 /// has nothing to ask with.
 ///
 /// # Errors
 /// There are none.
 pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tokens, Failure>> {
+    if sign_in.is_program {
+        return Some(program::tokens(exchange, sign_in).await);
+    }
     let scope = sign_in.tokens.scope.as_deref();
-    let mut fields = match &sign_in.tokens.refresh {
-        Some(token) => {
-            vec![("grant_type", "refresh_token"), ("refresh_token", token.expose_secret())]
-        }
-        None if sign_in.is_program => vec![("grant_type", "client_credentials")],
-        None => return None,
-    };
+    let refresh = sign_in.tokens.refresh.as_ref()?;
+    let mut fields =
+        vec![("grant_type", "refresh_token"), ("refresh_token", refresh.expose_secret())];
     // Some servers forget what was asked for.
     fields.extend(scope.map(|scope| ("scope", scope)));
-    let url = match may_be_asked(&sign_in.token_endpoint) {
+    let url = match token_endpoint(sign_in) {
         Ok(url) => url,
-        Err(why) => {
-            let error = Error::new(Kind::Config, "could not renew the sign-in").because(why);
-            return Some(Err(Failure::Passing(error)));
-        }
+        Err(failure) => return Some(Err(failure)),
     };
-    let grant =
-        Grant { fields, client: &sign_in.client, resource: sign_in.resource.as_deref(), scope };
+    let grant = Grant {
+        fields,
+        client: &sign_in.client,
+        issuer: &sign_in.issuer,
+        resource: sign_in.resource.as_deref(),
+        scope,
+    };
     Some(ask(exchange, &url, grant).await.map(|tokens| Tokens {
         // A server that gives no new ones leaves the old ones as they are.
         refresh: tokens.refresh.or_else(|| sign_in.tokens.refresh.clone()),
@@ -93,9 +98,29 @@ pub async fn refresh(exchange: &Exchange, sign_in: &SignIn) -> Option<Result<Tok
     }))
 }
 
-/// Adds what shows who asks; the header for it, if it goes there.
-pub fn prove<'a>(client: &'a Client, fields: &mut Vec<(&'a str, &'a str)>) -> Option<HeaderValue> {
+/// Where a sign-in's tokens are asked for.
+///
+/// # Errors
+/// It is not an address that may be used (AU-60).
+pub fn token_endpoint(sign_in: &SignIn) -> Result<Url, Failure> {
+    may_be_asked(&sign_in.token_endpoint).map_err(|why| {
+        Failure::Passing(Error::new(Kind::Config, "could not ask for a token").because(why))
+    })
+}
+
+/// Adds what shows who asks; the header for it, if it goes there. `assertion` is what the client's
+/// private key signed, for one that has a key.
+pub fn prove<'a>(
+    client: &'a Client,
+    assertion: Option<&'a SecretString>,
+    fields: &mut Vec<(&'a str, &'a str)>,
+) -> Option<HeaderValue> {
+    const JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     let secret = client.secret.as_ref().map(|secret| secret.expose_secret());
+    if let Some(assertion) = assertion {
+        fields.push(("client_assertion_type", JWT));
+        fields.push(("client_assertion", assertion.expose_secret()));
+    }
     match (client.proof, secret) {
         (Proof::Basic, Some(secret)) => {
             // Each part is encoded as in a form first (RFC 6749, 2.3.1).
@@ -109,23 +134,33 @@ pub fn prove<'a>(client: &'a Client, fields: &mut Vec<(&'a str, &'a str)>) -> Op
         (Proof::Post, Some(secret)) => fields.push(("client_secret", secret)),
         _ => {}
     }
-    fields.push(("client_id", &client.id));
+    // A workload may have no client at all.
+    fields.extend((!client.id.is_empty()).then_some(("client_id", client.id.as_str())));
     None
+}
+
+/// Whether a token endpoint gave something.
+///
+/// # Errors
+/// It did not.
+pub fn check(url: &Url, answer: &Answer) -> Result<(), Failure> {
+    let status = answer.status;
+    let passes =
+        matches!(text(&answer.body, "error"), Some("temporarily_unavailable" | "server_error"));
+    if passes || status.is_server_error() || status.as_u16() == 429 {
+        return Err(Failure::Passing(failed(url).because(format!("HTTP {}", status.as_u16()))));
+    }
+    // GitHub refuses with 200.
+    if !status.is_success() || answer.body.get("error").is_some() {
+        return Err(refused(url, answer));
+    }
+    Ok(())
 }
 
 /// What the token endpoint answered.
 fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tokens, Failure> {
+    check(url, answer)?;
     let body = &answer.body;
-    let is_passing =
-        matches!(text(body, "error"), Some("temporarily_unavailable" | "server_error"));
-    if is_passing || answer.status.is_server_error() || answer.status.as_u16() == 429 {
-        let status = answer.status.as_u16();
-        return Err(Failure::Passing(failed(url).because(format!("HTTP {status}"))));
-    }
-    // GitHub refuses with 200.
-    if !answer.status.is_success() || body.get("error").is_some() {
-        return Err(refused(url, answer));
-    }
     let fit = text(body, "token_type").is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
     let (Some(access), true) = (text(body, "access_token"), fit) else {
         let error = Error::new(Kind::Protocol, "could not get a token")
@@ -228,8 +263,15 @@ mod tests {
         ] {
             let client = client(proof, secret);
             let mut found = vec![];
-            let value = prove(&client, &mut found);
+            let value = prove(&client, None, &mut found);
             assert_eq!((value.as_ref().and_then(|v| v.to_str().ok()), found), (header, fields));
         }
+        let (client, assertion) = (client(Proof::PrivateKey, None), SecretString::from("a.b.c"));
+        let mut found = vec![];
+        assert!(prove(&client, Some(&assertion), &mut found).is_none());
+        let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let expected =
+            [("client_assertion_type", kind), ("client_assertion", "a.b.c"), ("client_id", "i d")];
+        assert_eq!(found, expected);
     }
 }

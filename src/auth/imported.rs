@@ -78,6 +78,7 @@ fn registered(client: &mcp_remote::Client) -> Client {
     Client {
         id: client.client_id.clone(),
         secret: client.client_secret.clone(),
+        key: None,
         proof: said.unwrap_or(usual),
         redirect_uri: client.redirect_uris.first().cloned(),
         expires_at: client.client_secret_expires_at,

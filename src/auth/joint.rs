@@ -100,7 +100,7 @@ impl Joint<'_> {
             if let Some(turn) = turn {
                 return match note.failed {
                     // The person has said no while this process waited for the same.
-                    Some((at, why)) if told.waiting.is_some() && at >= began => {
+                    Some((at, why)) if at >= began => {
                         Err(failed(Error::new(Kind::Authorization, why)))
                     }
                     // Between the two looks somebody may have done it.

@@ -16,8 +16,9 @@ use super::{
     discovery::{Discovered, discover},
     exchange::{Exchange, text},
     grant::{self, Failure, Grant, clip, now, seconds},
+    jwt,
     news::{Want, union},
-    registration,
+    program, registration,
     store::{Client, SignIn, Tokens},
 };
 use crate::{
@@ -75,8 +76,8 @@ impl Login<'_> {
     /// What kept the person, or the program, from signing in.
     pub async fn run(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
         let options = &self.config.sign_in;
-        if let (Way::ClientCredentials, Some(url)) = (options.way, &options.token_endpoint) {
-            return self.as_program(None, url.clone()).await;
+        if options.way.is_program() {
+            return self.as_program(known).await;
         }
         let mut discovered = self.discover().await?;
         self.step_up(&mut discovered, known);
@@ -85,11 +86,8 @@ impl Login<'_> {
         let known = known.map(|known| &known.client);
         let token_endpoint = discovered.endpoint("token_endpoint")?;
         let (client, tokens) = match options.way {
-            Way::ClientCredentials => {
-                return self.as_program(Some(&discovered), token_endpoint).await;
-            }
             Way::DeviceCode => self.with_device_code(&discovered, &token_endpoint).await?,
-            Way::Browser => self.in_browser(&discovered, &token_endpoint, known).await?,
+            _ => self.in_browser(&discovered, &token_endpoint, known).await?,
         };
         Ok(self.sign_in(Some(&discovered), token_endpoint, client, tokens))
     }
@@ -187,29 +185,34 @@ impl Login<'_> {
             issuer: discovered.map_or_else(origin, |discovered| discovered.issuer.clone()),
             token_endpoint: token_endpoint.to_string(),
             resource: self.resource(discovered).map(String::from),
-            is_program: self.config.sign_in.way == Way::ClientCredentials,
+            is_program: self.config.sign_in.way.is_program(),
             signed_in_at: now(),
             client,
             tokens,
         }
     }
 
-    async fn as_program(&self, discovered: Option<&Discovered>, url: Url) -> Result<SignIn, Error> {
+    /// The program signs in; nothing is said to anybody.
+    async fn as_program(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
+        let options = &self.config.sign_in;
+        let (discovered, url) = match &options.token_endpoint {
+            Some(url) => (None, url.clone()),
+            None => {
+                let mut discovered = self.discover().await?;
+                self.step_up(&mut discovered, known);
+                self.check_named(&discovered, known)?;
+                let url = discovered.endpoint("token_endpoint")?;
+                (Some(discovered), url)
+            }
+        };
+        let discovered = discovered.as_ref();
         let nothing = serde_json::Value::Null;
         let metadata = discovered.map_or(&nothing, |discovered| &discovered.metadata);
-        let named = self.config.sign_in.client.as_ref();
-        let client = named.filter(|client| client.secret.is_some()).ok_or_else(|| {
-            Error::new(Kind::Config, "`--client-credentials` needs a client and its secret")
-                .hint("pass `--static-oauth-client-info @FILE` with client_id and client_secret")
-        })?;
-        let client = registration::named(client, metadata);
-        let scope = self.scope(discovered);
-        let mut fields = vec![("grant_type", "client_credentials")];
-        fields.extend(scope.map(|scope| ("scope", scope)));
-        let resource = self.resource(discovered);
-        let asked = Grant { fields, client: &client, resource, scope };
-        let tokens = grant::ask(self.exchange, &url, asked).await?;
-        Ok(self.sign_in(discovered, url, client, tokens))
+        let client = program::client(options, metadata)?;
+        let scope = self.scope(discovered).map(String::from);
+        let mut sign_in = self.sign_in(discovered, url, client, Tokens::to_come(scope));
+        sign_in.tokens = program::tokens(self.exchange, &sign_in).await?;
+        Ok(sign_in)
     }
 
     /// A person signs in in this machine's browser (AU-8). A client that the server has forgotten
@@ -305,7 +308,8 @@ impl Login<'_> {
             ("code_verifier", verifier.expose_secret()),
             ("redirect_uri", &visit.uri),
         ];
-        let asked = Grant { fields, client: visit.client, resource, scope };
+        let client = visit.client;
+        let asked = Grant { fields, client, issuer: &discovered.issuer, resource, scope };
         let tokens = grant::ask(self.exchange, visit.token_endpoint, asked).await;
         tab.finish(if tokens.is_ok() { Ending::SignedIn } else { Ending::Failed }).await;
         tokens
@@ -340,7 +344,8 @@ impl Login<'_> {
         let mut fields = Vec::new();
         fields.extend(scope.map(|scope| ("scope", scope)));
         fields.extend(resource.map(|resource| ("resource", resource)));
-        let authorization = grant::prove(&client, &mut fields);
+        let assertion = jwt::assertion(&client, &discovered.issuer, now())?;
+        let authorization = grant::prove(&client, assertion.as_ref(), &mut fields);
         let answer = self.exchange.post_form(&url, &fields, authorization).await?;
         let (device, user, page) = (
             text(&answer.body, "device_code"),
@@ -365,6 +370,7 @@ impl Login<'_> {
                 ("device_code", device),
             ],
             client: &client,
+            issuer: &discovered.issuer,
             resource,
             scope,
         };

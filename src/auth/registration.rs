@@ -30,14 +30,8 @@ pub async fn client(
     known: Option<&Client>,
     redirect_uri: Option<&str>,
 ) -> Result<Client, Error> {
-    if let Some(client) = &options.client {
-        return Ok(named(client, &discovered.metadata));
-    }
-    let takes_documents = discovered.metadata.get("client_id_metadata_document_supported");
-    if let Some(url) = &options.client_metadata_url
-        && takes_documents == Some(&Value::Bool(true))
-    {
-        return Ok(Client { id: url.clone(), ..Client::default() });
+    if let Some(client) = self::known(options, &discovered.metadata) {
+        return Ok(client);
     }
     let pinned = options.client_metadata.get("scope").and_then(Value::as_str);
     let scope = pinned.or(discovered.scope.as_deref());
@@ -49,6 +43,18 @@ pub async fn client(
     register(exchange, discovered, options, redirect_uri).await
 }
 
+/// The client that needs no registration: the one that was named, or its metadata document where
+/// the server takes such.
+pub fn known(options: &SignIn, metadata: &Value) -> Option<Client> {
+    if let Some(client) = &options.client {
+        return Some(named(client, metadata));
+    }
+    let takes_documents = metadata.get("client_id_metadata_document_supported");
+    let id = options.client_metadata_url.clone();
+    let id = id.filter(|_| takes_documents == Some(&Value::Bool(true)))?;
+    Some(Client { id, ..Client::default() })
+}
+
 /// The client that the options name.
 pub fn named(client: &StaticClient, metadata: &Value) -> Client {
     let said = client.method.as_deref().and_then(Proof::named);
@@ -56,6 +62,7 @@ pub fn named(client: &StaticClient, metadata: &Value) -> Client {
         texts(metadata, "token_endpoint_auth_methods_supported").any(|name| name == proof.name())
     };
     let usual = match &client.secret {
+        _ if client.key.is_some() => Proof::PrivateKey,
         None => Proof::None,
         Some(_) if !offers(Proof::Basic) && offers(Proof::Post) => Proof::Post,
         Some(_) => Proof::Basic,
@@ -63,6 +70,7 @@ pub fn named(client: &StaticClient, metadata: &Value) -> Client {
     Client {
         id: client.id.clone(),
         secret: client.secret.clone(),
+        key: client.key.clone(),
         proof: said.unwrap_or(usual),
         ..Client::default()
     }
@@ -141,6 +149,7 @@ async fn register(
     Ok(Client {
         id: id.to_owned(),
         secret,
+        key: None,
         proof: proof.unwrap_or(usual),
         redirect_uri: redirect_uri.map(String::from),
         expires_at: seconds(answer.body.get("client_secret_expires_at")),
@@ -240,6 +249,7 @@ mod tests {
         let client = |secret: Option<&str>, method: Option<&str>| StaticClient {
             id: "me".into(),
             secret: secret.map(SecretString::from),
+            key: None,
             method: method.map(String::from),
         };
         let post = json!({"token_endpoint_auth_methods_supported": ["client_secret_post"]});

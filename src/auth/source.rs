@@ -164,7 +164,7 @@ impl Source {
         let mut sign_in = self.place.read()?;
         if let Some(client) = &self.config.sign_in.client
             && client.id == sign_in.client.id
-            && client.secret.is_some()
+            && client.can_prove()
         {
             let proof = sign_in.client.proof;
             sign_in.client = registration::named(client, &serde_json::Value::Null);

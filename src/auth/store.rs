@@ -9,12 +9,9 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::exchange::text;
+use super::{exchange::text, jwt::Key};
 use crate::{
-    config::{
-        Config,
-        sign_in::{Resource, Way},
-    },
+    config::{Config, sign_in::Resource},
     error::{Error, Kind},
 };
 
@@ -28,6 +25,8 @@ pub enum Proof {
     Basic,
     /// With its secret in the form.
     Post,
+    /// With what its private key signs.
+    PrivateKey,
 }
 
 /// A client that an authorization server knows.
@@ -37,6 +36,8 @@ pub struct Client {
     pub id: String,
     /// Its secret.
     pub secret: Option<SecretString>,
+    /// Its private key, which is never stored.
+    pub key: Option<Key>,
     /// How it proves itself.
     pub proof: Proof,
     /// The redirect URI that it was registered with; `None` for one that was not registered here.
@@ -60,6 +61,14 @@ pub struct Tokens {
     pub expires_at: Option<u64>,
     /// What it is good for.
     pub scope: Option<String>,
+}
+
+impl Tokens {
+    /// None yet; what they are to be good for.
+    pub fn to_come(scope: Option<String>) -> Self {
+        let (access, given_at) = (SecretString::default(), 0);
+        Tokens { access, id: None, refresh: None, given_at, expires_at: None, scope }
+    }
 }
 
 /// One sign-in.
@@ -121,9 +130,9 @@ impl Place {
         for (key, value) in &options.authorize_params {
             name = format!("{name}\nparameter {key}={value}");
         }
-        if options.way == Way::ClientCredentials {
+        if options.way.is_program() {
             let client = options.client.as_ref().map_or("", |client| &client.id);
-            name = format!("{name}\nprogram {client}");
+            name = format!("{name}\nprogram {client}{}", options.identity);
         }
         let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
         let digest: String =
@@ -217,12 +226,14 @@ impl Proof {
             Proof::None => "none",
             Proof::Basic => "client_secret_basic",
             Proof::Post => "client_secret_post",
+            Proof::PrivateKey => "private_key_jwt",
         }
     }
 
     /// The one of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Proof::None, Proof::Basic, Proof::Post].into_iter().find(|proof| proof.name() == name)
+        let all = [Proof::None, Proof::Basic, Proof::Post, Proof::PrivateKey];
+        all.into_iter().find(|proof| proof.name() == name)
     }
 }
 
@@ -267,8 +278,9 @@ impl SignIn {
             is_program: value.get("is_program").and_then(Value::as_bool) == Some(true),
             signed_in_at: number("signed_in_at").unwrap_or_default(),
             client: Client {
-                id: owned("client_id")?,
+                id: owned("client_id").unwrap_or_default(),
                 secret: secret("client_secret"),
+                key: None,
                 proof: text(value, "token_endpoint_auth_method").and_then(Proof::named)?,
                 redirect_uri: owned("redirect_uri"),
                 expires_at: number("client_secret_expires_at"),

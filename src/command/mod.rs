@@ -2,12 +2,16 @@
 
 pub mod auth;
 pub mod demo;
+pub mod key;
 pub mod login;
 pub mod logout;
+pub mod session;
+pub mod talk;
+pub mod url;
 
 use crate::{
     bridge,
-    cli::{self, Auth, Cli, Command},
+    cli::{self, Auth, Cli, Command, key::UrlCommand},
     config::{Config, environment::Environment},
     demo::Options,
     error::Error,
@@ -21,9 +25,18 @@ use crate::{
 pub fn run(cli: Cli) -> Result<(), Error> {
     match cli.command {
         Some(Command::Demo(options)) => demo::run(demo_options(&options)),
+        Some(Command::Key(ref command)) => {
+            let command = command.clone();
+            key::run(cli, command)
+        }
+        Some(Command::Session(ref session)) => {
+            let chosen = session.0.clone();
+            session::run(cli, chosen)
+        }
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),
         Some(Command::Auth(Auth::Status { json })) => auth::status(json),
+        Some(Command::Url(UrlCommand::Explain { url, json })) => url::run(&url, json),
         None => bridge(cli),
     }
 }

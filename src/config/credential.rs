@@ -1,14 +1,18 @@
 //! Who may be given a key.
 //!
 //! A key that a person did not name for one URL (it comes from the environment, a file or a
-//! command) goes to Composio, to the host of `COMPOSIO_BASE_URL` and to this machine, and nowhere
+//! command) goes to Composio, to the origin of `COMPOSIO_BASE_URL` and to this machine, and nowhere
 //! else. And a request carries one credential: Composio refuses two, even when each is good.
 
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 
 use super::endpoint::is_loopback;
-use crate::error::{Error, Kind};
+use crate::{
+    composio::key::{self, Place},
+    error::{Error, Kind},
+    remote::redirect::same_origin,
+};
 
 /// The headers that carry a credential.
 const CREDENTIALS: [&str; 5] =
@@ -25,13 +29,25 @@ pub fn may_have_key(endpoint: &Url, base: Option<&Url>) -> bool {
     is_loopback(endpoint) || (endpoint.scheme() == "https" && is_composio(endpoint, base))
 }
 
-/// Whether the endpoint is one of Composio's hosts, or of the host that stands for them.
+/// Whether the endpoint is on one of Composio's hosts, or on the origin that stands for them.
 fn is_composio(endpoint: &Url, base: Option<&Url>) -> bool {
-    let host = host(endpoint);
     let trusted = base.filter(|base| base.scheme() == "https" || is_loopback(base));
-    host == "composio.dev"
-        || host.ends_with(".composio.dev")
-        || trusted.is_some_and(|base| !host.is_empty() && self::host(base) == host)
+    is_composio_host(endpoint) || trusted.is_some_and(|base| same_origin(base, endpoint))
+}
+
+/// Whether the host is `composio.dev` or below it.
+pub fn is_composio_host(url: &Url) -> bool {
+    let host = host(url);
+    host == "composio.dev" || host.ends_with(".composio.dev")
+}
+
+/// What the endpoint is for a key.
+pub fn place(endpoint: &Url) -> Place {
+    match host(endpoint) {
+        "connect.composio.dev" => Place::Connect,
+        _ if is_composio_host(endpoint) => Place::Platform,
+        _ => Place::StandIn,
+    }
 }
 
 fn host(url: &Url) -> &str {
@@ -42,7 +58,7 @@ fn host(url: &Url) -> &str {
 /// Whether the headers name a credential, so that no key is to be added.
 ///
 /// # Errors
-/// They name two, and the endpoint is one of Composio's.
+/// The endpoint is one of Composio's, and they name two, or one that is refused there.
 pub fn is_named(
     headers: &[(HeaderName, HeaderValue)],
     endpoint: &Url,
@@ -57,7 +73,33 @@ pub fn is_named(
             .because(format!("{first} and {second}; Composio refuses a request with both"))
             .hint("keep the one that fits the URL"));
     }
+    let place = place(endpoint);
+    for (name, value) in headers.iter().filter(|_| place != Place::StandIn) {
+        check(name, value, place)?;
+    }
     Ok(first.is_some())
+}
+
+/// Whether a header with a key can be of use at one of Composio's hosts.
+fn check(name: &HeaderName, value: &HeaderValue, place: Place) -> Result<(), Error> {
+    use key::Kind as Key;
+    let kinds = [Key::Project, Key::User, Key::Consumer];
+    let Some(of_header) = kinds.into_iter().find(|kind| kind.header() == name) else {
+        return Ok(());
+    };
+    let stands_in = |error: Error| error.because(format!("it stands in the header {name}"));
+    let of_value = Key::of(value.to_str().unwrap_or_default());
+    let kind = if of_value == Key::Unknown { of_header } else { of_value };
+    kind.check(place).map_err(stands_in)?;
+    if kind != of_header {
+        return Err(Error::new(
+            Kind::Config,
+            format!("the key in the header {name} is another kind"),
+        )
+        .because(format!("it is {}, which belongs in {}", kind.named(), kind.header()))
+        .hint("store it with `composio-bridge key set`, and it is sent in the right header"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -85,9 +127,10 @@ mod tests {
             ("http://[::1]/mcp", none, true),
             ("http://128.0.0.1/mcp", none, false),
             ("https://api.corp.example/mcp", none, false),
-            ("https://api.corp.example/mcp", own, true),
-            ("http://api.corp.example/mcp", own, false),
-            ("https://www.api.corp.example/mcp", own, false),
+            ("https://api.corp.example:8443/mcp", own, true),
+            ("https://api.corp.example/mcp", own, false),
+            ("http://api.corp.example:8443/mcp", own, false),
+            ("https://www.api.corp.example:8443/mcp", own, false),
             ("https://api.corp.example/mcp", Some("http://api.corp.example"), false),
         ] {
             let base = base.map(url);

@@ -15,7 +15,10 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
 
 use super::KeySource;
-use crate::error::{Error, Kind};
+use crate::{
+    composio::key::{self, Key},
+    error::{Error, Kind},
+};
 
 /// A command that takes longer waits for somebody who is not there.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
@@ -28,17 +31,40 @@ impl KeySource {
     ///
     /// # Errors
     /// The command cannot be run, fails, takes too long, or prints nothing that a header can
-    /// carry. The message names the program and its exit status, never what it printed.
-    pub async fn resolve(&self) -> Result<SecretString, Error> {
-        let words = match self {
+    /// carry, or a key that does not fit the endpoint. The message names the program and its exit status, never what it printed.
+    pub async fn resolve(&self) -> Result<Key, Error> {
+        let (words, org, project, place) = match self {
             KeySource::Value(key) => return Ok(key.clone()),
-            KeySource::Command(words) => words.clone(),
+            KeySource::Command { words, org, project, place } => (words, org, project, place),
         };
         let (sender, receiver) = oneshot::channel();
-        thread::spawn(move || sender.send(run(&words, COMMAND_LIMIT)));
-        receiver.await.unwrap_or_else(|_| {
+        let of_thread = words.clone();
+        thread::spawn(move || sender.send(run(&of_thread, COMMAND_LIMIT)));
+        let printed = receiver.await.unwrap_or_else(|_| {
             Err(Error::new(Kind::Unexpected, "the thread of the API key command ended early"))
-        })
+        })?;
+        let taken = |error: Error| {
+            let program = words.first().map_or("", String::as_str);
+            error.because(format!("it was taken from the command {program}"))
+        };
+        let (org, project) = (org.as_deref(), project.as_deref());
+        let key = Key::new(printed.expose_secret(), key::Kind::Unknown, org, project);
+        let key = key.map_err(taken)?;
+        key.kind().check(*place).map_err(taken)?;
+        Ok(key)
+    }
+
+    /// What tells one key from another, before any command is run. Secret.
+    pub fn identity(&self) -> String {
+        match self {
+            KeySource::Value(key) => {
+                let values = key.headers().into_iter();
+                let values =
+                    values.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned());
+                values.collect::<Vec<_>>().join("\n")
+            }
+            KeySource::Command { words, .. } => words.join(" "),
+        }
     }
 }
 
@@ -175,10 +201,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_is_resolved_on_request() {
-        let source = KeySource::Command(["echo", "k3y"].map(String::from).to_vec());
-        let key = source.resolve().await.expect("echo prints it");
-        assert_eq!(key.expose_secret(), "k3y");
+        let source = |key: &str| KeySource::Command {
+            words: ["echo", key].map(String::from).to_vec(),
+            org: Some("o".into()),
+            project: Some("p".into()),
+            place: key::Place::Platform,
+        };
+        let key = source("k3y").resolve().await.expect("echo prints it");
+        assert_eq!(key.secret().expose_secret(), "k3y");
         assert!(!format!("{key:?}").contains("k3y"));
+        assert_eq!(source("uak_1").resolve().await.expect("it fits").headers().len(), 3);
+        let report = source("ck_SECRET").resolve().await.expect_err("it does not fit").report();
+        assert!(report.contains("the command echo") && !report.contains("SECRET"), "{report}");
     }
 
     #[test]

@@ -6,18 +6,26 @@ use std::{
 };
 
 use reqwest::Url;
-use secrecy::{ExposeSecret, SecretString};
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, KeySource, Log, Network, ProxyChoice, Timeouts, ToolFilter, credential, endpoint,
+    Config, Log, Network, ProxyChoice, Strategy, Timeouts, ToolFilter, credential, endpoint,
     environment::Environment,
     file,
     header::{Collector, Headers},
-    key, layer, sign_in,
+    key,
+    keys::{Choice, Keys},
+    layer,
+    session::{self, Target},
+    sign_in,
 };
 use crate::{
-    cli::{Cli, HeaderSource, Settings},
+    auth::store::Place,
+    cli::{Cli, Command, HeaderSource, Settings, value::PositiveSeconds},
+    composio::{
+        rest,
+        url::{self, Shape},
+    },
     error::{Error, Kind},
 };
 
@@ -35,22 +43,21 @@ struct Sources {
     environment: Settings,
     profile: Settings,
     file: Settings,
-    /// `COMPOSIO_API_KEY`.
-    api_key: Option<SecretString>,
 }
 
-/// Where a key is kept.
-enum Place {
-    File(PathBuf),
-    Command(Vec<String>),
-    Variable(SecretString),
+/// What a configuration is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Bridge,
+    SignIn,
+    SignOut,
+    Api,
 }
 
-/// A key that nobody has looked at yet.
-struct Key {
-    place: Place,
-    /// It was named for this start, so that withholding it would be a surprise.
-    named_here: bool,
+impl Purpose {
+    fn is_about_signing(self) -> bool {
+        matches!(self, Purpose::SignIn | Purpose::SignOut)
+    }
 }
 
 impl Config {
@@ -62,37 +69,78 @@ impl Config {
     /// [`Kind::Usage`] for the command line, [`Kind::Config`] for the rest. No message holds a
     /// value that could be secret.
     pub fn load(cli: Cli, env: &Environment) -> Result<Config, Error> {
+        let purpose = match cli.command {
+            Some(Command::Login) => Purpose::SignIn,
+            Some(Command::Logout) => Purpose::SignOut,
+            _ => Purpose::Bridge,
+        };
+        Config::load_for(purpose, cli, env)
+    }
+
+    /// The same for Composio's REST API: the endpoint is `COMPOSIO_BASE_URL`, or else the usual
+    /// base, and the headers that were named for an MCP server are left out.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn for_api(mut cli: Cli, env: &Environment) -> Result<Config, Error> {
+        cli.settings.url = Some(rest::base(env)?);
+        Config::load_for(Purpose::Api, cli, env)
+    }
+
+    fn load_for(purpose: Purpose, cli: Cli, env: &Environment) -> Result<Config, Error> {
         let mut warnings = Vec::new();
         check_surplus(&cli.settings)?;
         let sources = Sources::read(cli, env, &mut warnings)?;
-        let (headers, more) = sources.headers(env)?;
-        warnings.extend(more);
+        let headers = match purpose {
+            Purpose::Api => Headers::new(),
+            _ => sources.headers(env, &mut warnings)?,
+        };
         let url_kind = if sources.flags.url.is_some() { Kind::Usage } else { Kind::Config };
-        let key = sources.key();
+        let keys = sources.keys(env);
         let named_headers = sources.flags.headers_in_order.clone();
-        let settings = sources.merged();
-        let endpoint = endpoint_of(&settings, url_kind)?;
-
+        let mut settings = sources.merged();
+        let mut wish = None;
+        match purpose {
+            Purpose::Api => {}
+            _ => match session::target(&settings, env)? {
+                Some(Target::Url(url)) => settings.url = Some(url),
+                Some(Target::Wish(found)) => wish = Some(found),
+                None => {}
+            },
+        }
+        if purpose == Purpose::Api {
+            settings.connect_timeout.get_or_insert(PositiveSeconds(rest::CONNECT_LIMIT));
+        }
         let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
+        let (endpoint, composio, repairs) = match &wish {
+            Some(wish) => (
+                endpoint::parse(&wish.endpoint(), false, Kind::Config)?,
+                Some(Shape::Session),
+                Vec::new(),
+            ),
+            None => endpoint_of(&settings, url_kind, base.as_ref(), purpose)?,
+        };
+
         let named = credential::is_named(&headers, &endpoint, base.as_ref())?;
-        let key = match key {
-            Some(_) if named => None,
-            Some(key) if !credential::may_have_key(&endpoint, base.as_ref()) => {
-                // In the environment or for all of the file it may well be there for others.
-                warnings.extend(key.named_here.then(|| withheld(&endpoint)));
-                None
-            }
-            Some(key) => Some(key.take(&mut warnings)?),
-            None => None,
+        let choice = match named {
+            true => Choice::None,
+            false => keys.choose(&endpoint, base.as_ref(), &mut warnings)?,
+        };
+        let (key, misfit) = match choice {
+            Choice::Key(key) => (Some(key), None),
+            Choice::None => (None, None),
+            Choice::Misfit(error) => (None, Some(error)),
         };
         let is_private = endpoint.scheme() == "https" || endpoint::is_loopback(&endpoint);
         let mut network = network(&settings)?;
         extra_certificates(&mut network, env, &mut warnings);
-        Ok(Config {
+        let config = Config {
             sign_in: sign_in::read(&settings, &named_headers, env)?,
             may_sign_in: !named && key.is_none() && is_private,
             endpoint,
-            strategy: settings.transport.unwrap_or_default(),
+            session: wish,
+            composio,
+            strategy: settings.transport.unwrap_or(usual_transport(composio)),
             protocol: settings.protocol.unwrap_or_default(),
             headers,
             key,
@@ -105,8 +153,28 @@ impl Config {
             tools: ToolFilter { allow: settings.allow_tool, ignore: settings.ignore_tool },
             state_dir: env.state_dir(),
             warnings,
-        })
+            repairs,
+        };
+        match misfit {
+            Some(error) if !purpose.is_about_signing() && !is_signed_in(&config) => Err(error),
+            _ => Ok(config),
+        }
     }
+
+    /// The keys that the command line, the environment, the configuration file and this machine
+    /// hold, for whatever endpoint.
+    ///
+    /// # Errors
+    /// As [`Config::load`], but for what concerns the endpoint.
+    pub fn keys(cli: Cli, env: &Environment) -> Result<Keys, Error> {
+        Ok(Sources::read(cli, env, &mut Vec::new())?.keys(env))
+    }
+}
+
+/// Whether there is a sign-in that a key in the environment is not needed for.
+fn is_signed_in(config: &Config) -> bool {
+    let own = Place::of(config).is_some_and(|place| place.read().is_some());
+    own || config.sign_in.mcp_remote.iter().any(|place| place.read().is_some())
 }
 
 impl Sources {
@@ -123,72 +191,29 @@ impl Sources {
         for settings in [&mut flags, &mut environment] {
             layer::map_paths(settings, |path| *path = env.expand_home(path));
         }
-        let api_key = env.get("COMPOSIO_API_KEY").map(SecretString::from);
-        Ok(Sources { flags, environment, profile: file.profile, file: file.top, api_key })
+        Ok(Sources { flags, environment, profile: file.profile, file: file.top })
     }
 
     /// The headers of all sources; of one name the strongest source's stands.
-    fn headers(&self, env: &Environment) -> Result<(Headers, Vec<String>), Error> {
+    fn headers(&self, env: &Environment, warnings: &mut Vec<String>) -> Result<Headers, Error> {
         let mut collector = Collector::new(env);
         for settings in [&self.file, &self.profile, &self.environment, &self.flags] {
             collector.add(&settings.headers_in_order)?;
         }
         collector.warn_of_literals(&self.flags.headers_in_order);
-        Ok(collector.finish())
+        let (headers, more) = collector.finish();
+        warnings.extend(more);
+        Ok(headers)
     }
 
-    /// The key of the strongest source that has one.
-    fn key(&self) -> Option<Key> {
-        let of = Key::of;
-        of(&self.flags, true)
-            .or_else(|| of(&self.environment, false))
-            .or_else(|| {
-                self.api_key
-                    .clone()
-                    .map(|key| Key { place: Place::Variable(key), named_here: false })
-            })
-            .or_else(|| of(&self.profile, true))
-            .or_else(|| of(&self.file, false))
+    fn keys(&self, env: &Environment) -> Keys {
+        Keys::of([&self.flags, &self.environment, &self.profile, &self.file], env)
     }
 
     fn merged(self) -> Settings {
         let below = layer::over(self.profile, self.file);
         layer::over(self.flags, layer::over(self.environment, below))
     }
-}
-
-impl Key {
-    /// The key that one source names; its file before its command.
-    fn of(settings: &Settings, named_here: bool) -> Option<Self> {
-        let file = settings.api_key_file.clone().map(Place::File);
-        let command = || Some(Place::Command(settings.api_key_command.clone()?.0));
-        Some(Key { place: file.or_else(command)?, named_here })
-    }
-
-    fn take(self, warnings: &mut Vec<String>) -> Result<KeySource, Error> {
-        match self.place {
-            Place::Command(words) => Ok(KeySource::Command(words)),
-            Place::File(path) => {
-                let (key, warning) = key::from_file(&path)?;
-                warnings.extend(warning);
-                Ok(KeySource::Value(key))
-            }
-            Place::Variable(key) => {
-                let key = key::usable(key.expose_secret()).map_err(|why| {
-                    Error::new(Kind::Config, "COMPOSIO_API_KEY cannot be sent").because(why)
-                })?;
-                Ok(KeySource::Value(key))
-            }
-        }
-    }
-}
-
-fn withheld(endpoint: &Url) -> String {
-    format!(
-        "the API key is not sent to {}, which is not one of Composio's hosts; name it for this \
-         server with --header 'x-api-key: ${{VARIABLE}}'",
-        endpoint.host_str().unwrap_or_default()
-    )
 }
 
 /// A file that holds credentials should be its owner's alone.
@@ -200,13 +225,35 @@ fn warn_of_readable(file: &file::File, warnings: &mut Vec<String>) {
     }
 }
 
-fn endpoint_of(settings: &Settings, kind: Kind) -> Result<Url, Error> {
+/// The endpoint, what it is of Composio's, and what was repaired.
+fn endpoint_of(
+    settings: &Settings,
+    kind: Kind,
+    base: Option<&Url>,
+    purpose: Purpose,
+) -> Result<(Url, Option<Shape>, Vec<&'static str>), Error> {
     let Some(text) = &settings.url else {
         return Err(Error::new(Kind::Usage, "there is no URL of a remote MCP server")
             .hint("pass it as the first argument: `composio-bridge https://mcp.example.com/mcp`")
             .hint("or name a profile that has one: `composio-bridge --profile NAME`"));
     };
-    endpoint::parse(text, settings.allow_http == Some(true), kind)
+    let allow_http = settings.allow_http == Some(true);
+    let parse = || endpoint::parse(text, allow_http, kind);
+    // The API has no shape of an endpoint, and whoever signs out may do so of anything.
+    if matches!(purpose, Purpose::Api | Purpose::SignOut) {
+        return Ok((parse()?, None, Vec::new()));
+    }
+    let known = Url::parse(text.trim()).ok();
+    let known = known.filter(|url| url.username().is_empty() && url.password().is_none());
+    match known.and_then(|url| url::explain(&url, base, allow_http)) {
+        None => Ok((parse()?, None, Vec::new())),
+        Some(found) => {
+            let (shape, repairs) = (found.shape, found.changes.clone());
+            let endpoint = found.usable()?;
+            parse()?;
+            Ok((endpoint, Some(shape), repairs))
+        }
+    }
 }
 
 /// A word in the place of the port is a mistake, and may be a secret.
@@ -218,6 +265,11 @@ fn check_surplus(flags: &Settings) -> Result<(), Error> {
     Err(Error::new(Kind::Usage, "there is an argument too many after the URL")
         .because("only a port number, 0 to 65535, can stand there")
         .hint("a value with spaces needs quotes: `--header 'Name: some value'`"))
+}
+
+/// Composio has turned HTTP+SSE off, so that there is no use in trying it.
+fn usual_transport(composio: Option<Shape>) -> Strategy {
+    if composio.is_some_and(Shape::is_http_only) { Strategy::HttpOnly } else { Strategy::default() }
 }
 
 fn timeouts(settings: &Settings) -> Timeouts {

@@ -5,7 +5,13 @@ use tempfile::TempDir;
 use tracing::level_filters::LevelFilter;
 
 use super::*;
-use crate::{cli, config::Strategy};
+use crate::{
+    cli,
+    config::{KeySource, Strategy},
+};
+
+#[path = "keys_tests.rs"]
+mod keys_tests;
 
 const COMPOSIO: &str = "https://backend.composio.dev/tool_router/trs_1/mcp";
 const OTHER: &str = "https://x.example/mcp";
@@ -76,8 +82,8 @@ impl Place {
 
 fn key(config: &Config) -> Option<String> {
     match config.key.as_ref()? {
-        KeySource::Value(key) => Some(key.expose_secret().to_owned()),
-        KeySource::Command(words) => Some(words.join(" ")),
+        KeySource::Value(key) => Some(key.secret().expose_secret().to_owned()),
+        KeySource::Command { words, .. } => Some(words.join(" ")),
     }
 }
 
@@ -216,10 +222,11 @@ fn a_key_of_the_environment_goes_to_composio_only() {
     assert_eq!(key(&place.load(&["http://localhost:1/mcp"])).as_deref(), Some("ak_1"));
     let config = place.load(&[OTHER]);
     assert_eq!((key(&config), config.warnings), (None, vec![]));
-    let config = place.load(&["http://backend.composio.dev/", "--allow-http"]);
+    let config = place.load(&["http://backend.composio.dev/x", "--allow-http"]);
     assert_eq!(key(&config), None);
     let place = place.var("COMPOSIO_BASE_URL", "https://x.example:444/api");
-    assert_eq!(key(&place.load(&[OTHER])).as_deref(), Some("ak_1"));
+    assert_eq!(key(&place.load(&[OTHER])), None, "another port is another origin");
+    assert_eq!(key(&place.load(&["https://x.example:444/mcp"])).as_deref(), Some("ak_1"));
     let unfilled = Place::new().var("COMPOSIO_API_KEY", "${user_config.api_key}");
     assert_eq!(key(&unfilled.load(&[COMPOSIO])), None);
     let broken = Place::new().var("COMPOSIO_API_KEY", "SEC\u{1}RET");

@@ -6,17 +6,21 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
-//! - [`sign_in`]: how to sign in.
-//! - [`credential`], `key`: who may be given a key, and getting it.
+//! - [`session`]: a Composio session in the place of a URL.
+//! - [`sign_in`], [`client`]: how to sign in, and in whose name.
+//! - [`credential`], [`keys`], `key`: who may be given a key, which one, and getting it.
 
+pub mod client;
 pub mod credential;
 pub mod endpoint;
 pub mod environment;
 mod file;
 pub mod header;
 mod key;
+pub mod keys;
 mod layer;
 mod load;
+pub mod session;
 pub mod sign_in;
 
 use std::{path::PathBuf, time::Duration};
@@ -24,7 +28,11 @@ use std::{path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
-use secrecy::SecretString;
+
+use crate::composio::{
+    key::{Key, Place},
+    url::Shape,
+};
 
 /// Which transports are tried, and in which order (`--transport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -52,13 +60,22 @@ pub enum Protocol {
     Modern,
 }
 
-/// Where an `x-api-key` that no header named comes from.
+/// Where a key that no header named comes from.
 #[derive(Debug, Clone)]
 pub enum KeySource {
-    /// Already known: from the environment or from a key file.
-    Value(SecretString),
-    /// The first line that this command prints; run before the first message is sent.
-    Command(Vec<String>),
+    /// Already known.
+    Value(Key),
+    /// The first line that a command prints; run before the first message is sent.
+    Command {
+        /// The program and its arguments.
+        words: Vec<String>,
+        /// The organisation, should it be a user key.
+        org: Option<String>,
+        /// The project, should it be a user key.
+        project: Option<String>,
+        /// Where the key must be good for something.
+        place: Place,
+    },
 }
 
 /// Limits on waiting for the remote. `None` means no limit.
@@ -129,16 +146,20 @@ pub struct Log {
 /// Everything a bridge needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The MCP endpoint.
+    /// The MCP endpoint. For a session that the bridge keeps, it is a stand-in of the same origin.
     pub endpoint: Url,
+    /// The Composio session that the bridge keeps.
+    pub session: Option<session::Wish>,
+    /// What that is of Composio's; `None` where it is none of theirs.
+    pub composio: Option<Shape>,
     /// The transports to try.
     pub strategy: Strategy,
     /// The protocol to speak with the remote.
     pub protocol: Protocol,
     /// Headers named for this endpoint, values marked sensitive. Later ones replaced earlier ones.
     pub headers: Vec<(HeaderName, HeaderValue)>,
-    /// The `x-api-key` to add; `None` where a header already carries a credential or the
-    /// endpoint is not one that may be given it.
+    /// The key whose headers are to be added; `None` where a header already carries a credential
+    /// or the endpoint is not one that may be given it.
     pub key: Option<KeySource>,
     /// How to sign in.
     pub sign_in: sign_in::SignIn,
@@ -164,4 +185,6 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What the person should know although it is no error; logged once at warn level.
     pub warnings: Vec<String>,
+    /// What was repaired; logged once at debug level.
+    pub repairs: Vec<&'static str>,
 }

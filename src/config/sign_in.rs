@@ -1,16 +1,21 @@
 //! How to sign in, from the options about it.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, time::Duration};
 
 use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::{endpoint::is_loopback, environment::Environment, header::expand};
+use super::{
+    client::{IdentityProvider, TokenSource, client, identity_provider, object, wrong},
+    endpoint::is_loopback,
+    environment::Environment,
+};
 use crate::{
-    auth::mcp_remote,
+    auth::{exchange::may_be_asked, jwt::Key, mcp_remote},
     cli::{HeaderSource, Settings, sign_in::SignInSettings, value::PositiveSeconds},
     error::{Error, Kind},
+    remote::redirect::same_origin,
 };
 
 /// How long a person may take to sign in.
@@ -36,6 +41,17 @@ pub enum Way {
     DeviceCode,
     /// The program itself (`--client-credentials`).
     ClientCredentials,
+    /// The program, with what it runs on vouching for it (`--workload-identity`).
+    WorkloadIdentity,
+    /// The program, with a company's provider vouching for a person (`--identity-provider`).
+    IdentityProvider,
+}
+
+impl Way {
+    /// Whether no person is needed.
+    pub fn is_program(self) -> bool {
+        !matches!(self, Way::Browser | Way::DeviceCode)
+    }
 }
 
 /// What tokens are asked for (RFC 8707).
@@ -57,8 +73,17 @@ pub struct StaticClient {
     pub id: String,
     /// Its secret.
     pub secret: Option<SecretString>,
+    /// Its private key.
+    pub key: Option<Key>,
     /// How it proves itself at the token endpoint, where that was said.
     pub method: Option<String>,
+}
+
+impl StaticClient {
+    /// Whether it has what shows that it is itself.
+    pub fn can_prove(&self) -> bool {
+        self.secret.is_some() || self.key.is_some()
+    }
 }
 
 /// How to sign in.
@@ -68,10 +93,18 @@ pub struct SignIn {
     pub way: Way,
     /// The client, where it is known.
     pub client: Option<StaticClient>,
+    /// What vouches for the workload.
+    pub workload: Option<TokenSource>,
+    /// Who vouches for a person.
+    pub identity_provider: Option<IdentityProvider>,
+    /// What tells those two from others of their kind: the option as it was given.
+    pub identity: String,
     /// What to register a client with, beside the usual.
     pub client_metadata: Map<String, Value>,
     /// The client's own metadata document.
     pub client_metadata_url: Option<String>,
+    /// The authorization server that may answer under another name than its own.
+    pub accept_issuer: Option<String>,
     /// What tokens are asked for.
     pub resource: Resource,
     /// More for the address of the sign-in page.
@@ -94,6 +127,17 @@ pub struct SignIn {
     pub mcp_remote: Vec<mcp_remote::Place>,
 }
 
+impl SignIn {
+    /// Whether the person named the server at this URL, and not another server.
+    pub fn names(&self, url: &Url) -> bool {
+        let provider = self.identity_provider.as_ref();
+        let issuer = provider.and_then(|provider| Url::parse(&provider.issuer).ok());
+        let endpoint = provider.and_then(|provider| provider.token_endpoint.as_ref());
+        let named = [self.token_endpoint.as_ref(), endpoint, issuer.as_ref()];
+        named.into_iter().flatten().any(|named| same_origin(named, url))
+    }
+}
+
 /// Reads and checks the options about signing in. No message holds a value.
 ///
 /// # Errors
@@ -106,14 +150,20 @@ pub(super) fn read(
     let options = &settings.sign_in;
     let usual = if cfg!(windows) { "127.0.0.1" } else { "localhost" };
     let port = settings.callback_port.as_deref().and_then(|port| port.parse().ok());
+    let workload = options.text("workload-identity");
+    let provider = options.text("identity-provider");
     Ok(SignIn {
         way: way(options)?,
-        client: options.text("static-oauth-client-info").map(|t| client(t, env)).transpose()?,
+        workload: workload.map(|text| TokenSource::named(text, env)).transpose()?,
+        identity_provider: provider.map(|text| identity_provider(text, env)).transpose()?,
+        identity: workload.or(provider).map(|text| format!("\n{text}")).unwrap_or_default(),
+        client: named_client(options, env)?,
         client_metadata: match options.text("static-oauth-client-metadata") {
             Some(text) => object("--static-oauth-client-metadata", text, env, false)?,
             None => Map::new(),
         },
         client_metadata_url: client_metadata_url(options)?,
+        accept_issuer: accept_issuer(options)?,
         resource: resource(options)?,
         authorize_params: options
             .all("authorize-param")
@@ -153,52 +203,31 @@ fn of_mcp_remote(
     mcp_remote::files::places(&root, names.iter().filter_map(|name| name.to_str()), &flags)
 }
 
-fn wrong(option: &str, why: impl Into<String>) -> Error {
-    Error::new(Kind::Config, format!("the value of {option} cannot be used")).because(why)
-}
-
 fn way(options: &SignInSettings) -> Result<Way, Error> {
-    match (options.is("device-code"), options.is("client-credentials")) {
-        (false, false) => Ok(Way::Browser),
-        (true, false) => Ok(Way::DeviceCode),
-        (false, true) => Ok(Way::ClientCredentials),
-        (true, true) => Err(Error::new(
-            Kind::Config,
-            "`--device-code` and `--client-credentials` exclude each other",
-        )),
+    let ways = [
+        ("device-code", Way::DeviceCode),
+        ("client-credentials", Way::ClientCredentials),
+        ("workload-identity", Way::WorkloadIdentity),
+        ("identity-provider", Way::IdentityProvider),
+    ];
+    let is_said = |name| options.text(name).is_some_and(|text| text != "false");
+    let mut said = ways.into_iter().filter(|(name, _)| is_said(name));
+    match (said.next(), said.next()) {
+        (None, _) => Ok(Way::Browser),
+        (Some((_, way)), None) => Ok(way),
+        (Some((one, _)), Some((other, _))) => {
+            let what = format!("`--{one}` and `--{other}` exclude each other");
+            Err(Error::new(Kind::Config, what))
+        }
     }
 }
 
-/// The JSON object in a text, or in the file that it names after an `@`.
-fn object(
-    option: &str,
-    text: &str,
+fn named_client(
+    options: &SignInSettings,
     env: &Environment,
-    expands: bool,
-) -> Result<Map<String, Value>, Error> {
-    let text = match text.strip_prefix('@') {
-        Some(path) => fs::read_to_string(env.expand_home(Path::new(path)))
-            .map_err(|cause| wrong(option, format!("its file cannot be read: {cause}")))?,
-        None => text.to_owned(),
-    };
-    let text = if expands {
-        let missing = |name| wrong(option, format!("the variable {name} is not set"));
-        expand(&text, env).map_err(missing)?
-    } else {
-        text
-    };
-    serde_json::from_str(&text).map_err(|_| wrong(option, "it is no JSON object"))
-}
-
-fn client(text: &str, env: &Environment) -> Result<StaticClient, Error> {
-    const OPTION: &str = "--static-oauth-client-info";
-    let members = object(OPTION, text, env, true)?;
-    let text = |name: &str| members.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
-    Ok(StaticClient {
-        id: text("client_id").ok_or_else(|| wrong(OPTION, "it has no client_id"))?.to_owned(),
-        secret: text("client_secret").map(SecretString::from),
-        method: text("token_endpoint_auth_method").map(String::from),
-    })
+) -> Result<Option<StaticClient>, Error> {
+    let text = options.text("static-oauth-client-info");
+    text.map(|text| client("--static-oauth-client-info", text, env)).transpose()
 }
 
 fn client_metadata_url(options: &SignInSettings) -> Result<Option<String>, Error> {
@@ -207,6 +236,12 @@ fn client_metadata_url(options: &SignInSettings) -> Result<Option<String>, Error
     let fits = url.is_some_and(|url| url.scheme() == "https" && url.path() != "/");
     let why = "it must be an https:// URL with a path";
     if fits { Ok(Some(text.to_owned())) } else { Err(wrong("--client-metadata-url", why)) }
+}
+
+fn accept_issuer(options: &SignInSettings) -> Result<Option<String>, Error> {
+    let Some(issuer) = options.text("accept-issuer").map(str::trim) else { return Ok(None) };
+    may_be_asked(issuer).map_err(|why| wrong("--accept-issuer", why))?;
+    Ok(Some(issuer.to_owned()))
 }
 
 fn resource(options: &SignInSettings) -> Result<Resource, Error> {
@@ -231,8 +266,9 @@ fn authorize_param(text: &str) -> Result<(String, String), Error> {
 fn token_endpoint(options: &SignInSettings) -> Result<Option<Url>, Error> {
     const OPTION: &str = "--token-endpoint";
     let Some(text) = options.text("token-endpoint") else { return Ok(None) };
-    if !options.is("client-credentials") {
-        return Err(wrong(OPTION, "it can only be used with --client-credentials"));
+    if !matches!(way(options)?, Way::ClientCredentials | Way::WorkloadIdentity) {
+        let why = "it can only be used with --client-credentials or --workload-identity";
+        return Err(wrong(OPTION, why));
     }
     let url = page(OPTION, text, false)?;
     if url.fragment().is_some() {
@@ -252,7 +288,7 @@ fn success_url(options: &SignInSettings, allow_http: bool) -> Result<Option<Url>
 }
 
 /// An https URL, or http on this machine, without a user name.
-fn page(option: &str, text: &str, allow_http: bool) -> Result<Url, Error> {
+pub(super) fn page(option: &str, text: &str, allow_http: bool) -> Result<Url, Error> {
     let url = Url::parse(text.trim()).map_err(|_| wrong(option, "it must be an https:// URL"))?;
     let is_plain = url.scheme() == "http" && (allow_http || is_loopback(&url));
     if url.scheme() != "https" && !is_plain {
@@ -324,12 +360,25 @@ mod tests {
             ("resource", "SECRET", "absolute"),
             ("token-endpoint", "https://h/SECRET", "--client-credentials"),
             ("callback-path", "SECRET", "begin with /"),
+            ("accept-issuer", "SECRET", "no URL"),
             ("auth-success-url", "http://h.example/SECRET", "https://"),
         ] {
             let change = |o: &mut SignInSettings| o.set(name, [value.to_owned()]);
             let report = read_with(change).expect_err(part).report();
             assert!(report.contains(part) && !report.contains("SECRET"), "{report}");
         }
+    }
+
+    #[test]
+    fn there_is_one_way_to_sign_in() {
+        let workload = |o: &mut SignInSettings| o.set("workload-identity", ["@x".to_owned()]);
+        assert_eq!(read_with(workload).expect("good").way, Way::WorkloadIdentity);
+        let both = |o: &mut SignInSettings| {
+            workload(o);
+            o.set("device-code", ["true".to_owned()]);
+        };
+        let report = read_with(both).expect_err("one is too many").report();
+        assert!(report.contains("`--device-code` and `--workload-identity`"), "{report}");
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod architecture;
 mod awkward;
 mod bytes;
 mod cli;
+mod composio_keys;
+mod composio_urls;
 mod descriptors;
 mod ending;
 mod era_a;
@@ -32,6 +34,7 @@ mod sandbox;
 mod secrets;
 #[cfg(unix)]
 mod sign_in;
+mod sign_in_grants;
 mod sign_in_running;
 mod sse;
 mod startup;

@@ -26,6 +26,9 @@ use super::{
 /// What stands in every secret that the server gives.
 pub const MARKER: &str = "marker-4b7e";
 
+/// An assertion in the place of a code (RFC 7523, 2.1).
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+
 /// What a test can change.
 pub struct Script {
     /// Members that replace those of the server's metadata; null takes one away.
@@ -319,7 +322,7 @@ impl Core {
                 known["code"] == of("code") && known["challenge"] == challenge(of("code_verifier"))
             }),
             "refresh_token" => given.refresh.as_deref() == Some(of("refresh_token")),
-            "client_credentials" => true,
+            "client_credentials" | JWT_BEARER => true,
             _ => {
                 given.polls += 1;
                 given.polls > script.pending
@@ -335,7 +338,7 @@ impl Core {
         given.number += 1;
         let token = |kind: &str| format!("{MARKER}-{kind}-{}", given.number);
         let (access, refresh) = (token("access"), token("refresh"));
-        let is_program = of("grant_type") == "client_credentials";
+        let is_program = ["client_credentials", JWT_BEARER].contains(&of("grant_type"));
         let mut answer = json!({
             "access_token": access, "token_type": "Bearer", "expires_in": script.life,
         });

@@ -5,6 +5,7 @@
 pub mod authorization;
 pub mod bridge;
 pub mod cut;
+pub mod hosts;
 pub mod http;
 pub mod http2;
 pub mod json;

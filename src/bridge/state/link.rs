@@ -337,7 +337,7 @@ impl State {
         if self.is_for_other_era(Outcome::End(&end)) {
             return self.leave_to_other_era(None);
         }
-        if self.sign_in_for_handshake(&end) {
+        if self.sign_in_for_handshake(&end) || self.open_if_replaced(&end) {
             return;
         }
         let error = self.explain_refusal(&self.connect_attempt(), &end);

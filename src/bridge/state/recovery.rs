@@ -7,6 +7,7 @@ use crate::{
     bridge::pending::{Key, MAX_REPEATS, Request, Stage},
     error::Kind,
     message::one_line,
+    remote::event::{End, Refusal},
 };
 
 /// How long a new session is waited for to take in what the old one knew.
@@ -52,6 +53,26 @@ impl State {
         if was_sse {
             self.settle_lost_answers(cause);
         }
+    }
+
+    /// What the endpoint stood for is another now: connections to it are made anew.
+    pub(super) fn renew_if_replaced(&mut self, refused: &Refusal) {
+        if refused.is_replaced {
+            self.act(Action::Renew);
+        }
+    }
+
+    /// The same during a handshake, which begins again. Whether it does.
+    pub(super) fn open_if_replaced(&mut self, end: &End) -> bool {
+        let End::Status(refused) = end else { return false };
+        if !refused.is_replaced {
+            return false;
+        }
+        let Link::Opening(opening) = &self.link else { return false };
+        let opening = opening.clone();
+        self.renew_if_replaced(refused);
+        self.open(opening);
+        true
     }
 
     /// The remote that asked is gone; the client need not bother a person any more.

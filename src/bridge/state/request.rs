@@ -148,9 +148,11 @@ impl State {
             && !self.sessionless
             && matches!(refused.status, 400 | 404 | 405)
             && refusal::json_rpc_error(refused).is_none();
-        let is_lost =
-            is_stale || !self.sessionless && refusal::is_session_loss(refused, had_session);
+        let is_lost = is_stale
+            || refused.is_replaced
+            || !self.sessionless && refusal::is_session_loss(refused, had_session);
         if is_lost && repeats < MAX_SESSIONS {
+            self.renew_if_replaced(refused);
             // The remote did not look at it: it is sent again, as it is, in the next session.
             if let Some(request) = self.requests.get_mut(key) {
                 request.repeats += 1;

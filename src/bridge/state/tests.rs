@@ -10,6 +10,7 @@ mod liveness;
 mod provisional;
 mod random;
 mod refusals;
+mod replaced;
 mod sessionless;
 mod sessions;
 mod sign_in;
