@@ -30,12 +30,12 @@ export const CLIENTS = { legacy: localNamed("2025-11-25"), modern: localNamed("2
 export const toolsOf = async (client) => (await client.sdkClient.listTools()).tools.map(({ name }) => name);
 
 /** Starts a place; `life` and all else as in authorization-server.js. */
-export async function makePlace({ life = 3600, patience = 600, offline = true, lists = false, audience } = {}) {
+export async function makePlace({ life = 3600, patience = 600, offline = true, lists = false, clients = [], audience } = {}) {
   const [as, mcp] = await Promise.all([open(), open()]);
   const issuer = `${as.origin}${PATH}`;
   const endpoint = `${mcp.origin}/mcp`;
   const state = { life, patience, audience: audience?.(mcp.origin) ?? endpoint };
-  const provider = authorizationServer({ issuer, offline, lists, state });
+  const provider = authorizationServer({ issuer, offline, lists, clients, state });
   as.serve(express().use(PATH, provider.callback()));
   const metadata = await (await fetch(`${issuer}/.well-known/openid-configuration`)).json();
   const find = async (token) => (await provider.AccessToken.find(token)) ?? provider.ClientCredentials.find(token);
@@ -58,6 +58,8 @@ async function open() {
 }
 
 class Place {
+  /** What must be said nowhere beside what goes over the wire. */
+  secrets = [];
   #said = [];
   #clients = [];
   #runs = [];
@@ -161,7 +163,7 @@ class Place {
 
   /** No secret in anything that was said, none sent to where it does not belong, no file for others. */
   check() {
-    const secrets = secretsOf(this.as.wire);
+    const secrets = [...secretsOf(this.as.wire), ...this.secrets.map((secret) => ({ kind: "a secret of the test", secret }))];
     const log = this.env.COMPOSIO_BRIDGE_LOG_FILE;
     const said = [...this.#said.map((say) => say()), existsSync(log) ? readFileSync(log, "utf8") : ""].join("\n");
     for (const { secret, kind } of secrets) {

@@ -1,7 +1,7 @@
 // A person signs in: in the browser, or with a device's code.
 
 import assert from "node:assert/strict";
-import { NAMED } from "../authorization-server.js";
+import { DOCUMENT, NAMED } from "../authorization-server.js";
 import { ask, visit } from "../person.js";
 import { CLIENTS } from "../place.js";
 
@@ -77,6 +77,18 @@ export const cases = {
       place.age();
       await place.works(["--static-oauth-client-info", info]);
       assert.equal(place.granted("refresh_token").length, 1);
+    },
+  },
+
+  "a client with a metadata document of its own": {
+    async show(place) {
+      const args = ["--client-metadata-url", DOCUMENT.client_id];
+      await place.login(...args);
+      assert.equal(new URL(place.person.opened[0].page).searchParams.get("client_id"), DOCUMENT.client_id);
+      assert.equal(place.as.wire.exchanges.filter(({ path }) => path.endsWith("/reg")).length, 0, "nothing is registered");
+      place.age();
+      await place.works(args);
+      assert.equal(place.granted("refresh_token")[0].form.client_id, DOCUMENT.client_id);
     },
   },
 
