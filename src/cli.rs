@@ -105,13 +105,6 @@ pub enum Command {
     Session(session::Session),
 }
 
-impl Command {
-    /// Whether it is about Composio's API.
-    pub(crate) fn is_of_api(&self) -> bool {
-        matches!(self, Command::Session(_))
-    }
-}
-
 /// The subcommands of `composio-bridge auth`.
 #[derive(Debug, Subcommand)]
 pub enum Auth {
@@ -141,6 +134,10 @@ pub struct Demo {
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]
     pub serve: bool,
+
+    /// With --serve: serve a stand-in for Composio's API, and print how to use it
+    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    pub composio: bool,
 }
 
 /// What one source says about the bridge; `None` or empty where it is silent.

@@ -139,9 +139,12 @@ fn a_refusal_says_what_it_means_at_composio() {
 
 #[test]
 fn without_a_key_both_ways_in_are_told() {
-    let hosts = Hosts::scripted(|_, exchange| {
-        let challenge = "Bearer error=\"unauthorized\", resource_metadata=\"https://x.example/\"";
-        exchange.reply(401, &[("www-authenticate", challenge)], "");
+    // It says that it wants a token, and not where to get one.
+    let hosts = Hosts::scripted(|request, exchange| {
+        match request.method.as_str() {
+            "POST" => exchange.reply(401, &[("www-authenticate", "Bearer")], ""),
+            _ => exchange.reply(404, &[], ""),
+        }
         true
     });
     let mut bridge = hosts.bridge_as_usual(CONNECT).spawn();
