@@ -6,7 +6,9 @@
 pub mod argv;
 pub mod key;
 mod parse;
+pub mod session;
 pub mod sign_in;
+pub mod table;
 pub mod value;
 
 use std::path::PathBuf;
@@ -97,6 +99,10 @@ pub enum Command {
     Auth(Auth),
     /// Store the Composio key, or see which keys there are
     Key(key::KeyCommand),
+    /// See what a URL is, which key goes with it, and what is wrong with it
+    Url(key::UrlCommand),
+    /// Make Composio sessions, look into them, and use their tools
+    Session(session::Session),
 }
 
 /// The subcommands of `composio-bridge auth`.
@@ -128,6 +134,10 @@ pub struct Demo {
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]
     pub serve: bool,
+
+    /// With --serve: serve a stand-in for Composio's API, and print how to use it
+    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    pub composio: bool,
 }
 
 /// What one source says about the bridge; `None` or empty where it is silent.
@@ -234,6 +244,10 @@ pub struct Settings {
     /// What is said about signing in.
     #[command(flatten)]
     pub sign_in: SignInSettings,
+
+    /// What is said about a Composio session.
+    #[command(flatten)]
+    pub session: session::Configuration,
 
     /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Tools")]

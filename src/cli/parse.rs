@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{Cli, HeaderSource, Settings, argv};
+use super::{Cli, HeaderSource, Settings, argv, table};
 
 /// Reads the command line, the program's name first.
 ///
@@ -22,15 +22,32 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut matches = parsed.map_err(without_values)?;
     let of_server = matches.subcommand().filter(|(name, _)| OF_A_SERVER.contains(name));
     let of_server = of_server.map(|(_, matches)| read(&mut matches.clone())).transpose()?;
+    // Reading takes things out, so this comes first.
+    let of_api = matches.subcommand().filter(|(name, _)| OF_THE_API.contains(name));
+    let of_api = of_api.map(|(_, matches)| {
+        read(&mut table::read_general(deepest(matches)).map_err(without_values)?)
+    });
+    let before = of_server.or(of_api.transpose()?);
     let cli = read(&mut matches)?;
-    Ok(match of_server {
-        Some(of_server) => Cli { command: cli.command, ..of_server },
+    Ok(match before {
+        Some(before) => Cli { command: cli.command, ..before },
         None => cli,
     })
 }
 
+/// What was said with the innermost subcommand.
+fn deepest(mut matches: &ArgMatches) -> &ArgMatches {
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    matches
+}
+
 /// The subcommands about one server, which take the options of bridging to it.
 const OF_A_SERVER: [&str; 2] = ["login", "logout"];
+
+/// The subcommands about Composio's API, which take those of its options that concern the API too.
+const OF_THE_API: [&str; 1] = ["session"];
 
 /// The whole command line, with the options of those subcommands described when they are asked for.
 fn command() -> Command {

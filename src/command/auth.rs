@@ -107,7 +107,7 @@ fn is_over(end: Option<u64>) -> bool {
     end.is_some_and(|end| end <= now())
 }
 
-fn date(seconds: u64) -> String {
+pub(super) fn date(seconds: u64) -> String {
     UNIX_EPOCH
         .checked_add(Duration::from_secs(seconds))
         .filter(|_| seconds < 253_402_300_800)

@@ -4,16 +4,17 @@
 use rmcp::{
     ErrorData, RoleServer,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ElicitRequest,
-        ElicitRequestParams, ElicitationAction, InputRequest, InputRequiredResult,
+        CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ContentBlock,
+        ElicitRequest, ElicitRequestParams, ElicitationAction, ElicitationSchema, InputRequest,
+        InputRequiredResult,
     },
     service::RequestContext,
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::handler::{invalid, is_modern, parse, text_result};
+use super::handler::{invalid, is_modern, text_result};
 
-/// The key of the one question.
+/// The key of the one question, and the name of what it asks for.
 const NAME: &str = "name";
 
 /// The state of a call that has asked it.
@@ -24,15 +25,15 @@ pub(super) async fn ask(
     request: &CallToolRequestParams,
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let question: ElicitRequestParams = parse(json!({
-        "mode": "form",
-        "message": "What is your name?",
-        "requestedSchema": {
-            "type": "object",
-            "properties": { "name": { "type": "string", "title": "Name" } },
-            "required": ["name"],
-        },
-    }))?;
+    let schema = ElicitationSchema::builder()
+        .required_string_property(NAME, |name| name.title("Name"))
+        .build()
+        .map_err(|cause| ErrorData::internal_error(cause, None))?;
+    let question = ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: "What is your name?".into(),
+        requested_schema: schema,
+    };
     if is_modern(context) {
         return ask_in_rounds(question, request, context);
     }
@@ -58,7 +59,8 @@ fn ask_in_rounds(
 ) -> Result<CallToolResponse, ErrorData> {
     let able = context.client_capabilities().is_some_and(|able| able.elicitation.is_some());
     if !able {
-        let required = parse(json!({ "elicitation": {} }))?;
+        let mut required = ClientCapabilities::default();
+        required.elicitation = Some(Default::default());
         return Err(ErrorData::missing_required_client_capability(required));
     }
     let answer = request.input_responses.as_ref().and_then(|answers| answers.get(NAME));

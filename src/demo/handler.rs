@@ -15,27 +15,24 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams,
-        CompleteResult, ContentBlock, GetPromptRequestParams, GetPromptResponse, JsonObject,
-        ListPromptsResult, ListResourcesResult, ListToolsResult, LoggingLevel,
-        LoggingMessageNotificationParam, PaginatedRequestParams, ProgressNotificationParam,
-        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse,
-        ResourceUpdatedNotificationParam, ServerConfig, SetLevelRequestMethod,
-        SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
-        UnsubscribeRequestParams,
+        CompleteResult, CompletionInfo, ContentBlock, GetPromptRequestParams, GetPromptResponse,
+        GetPromptResult, Implementation, JsonObject, ListPromptsResult, ListResourcesResult,
+        ListToolsResult, LoggingLevel, LoggingMessageNotificationParam, PaginatedRequestParams,
+        ProgressNotificationParam, Prompt, PromptArgument, PromptMessage, ProtocolVersion,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource,
+        ResourceContents, ResourceUpdatedNotificationParam, Role, ServerCapabilities, ServerConfig,
+        SetLevelRequestMethod, SetLevelRequestParams, SubscribeRequestParams, SubscriptionFilter,
+        Tool, UnsubscribeRequestParams, object,
     },
     service::{Peer, RequestContext, SubscriptionContext},
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{Era, ask::ask};
+use super::{Era, ask::ask, composio::Place};
 
 /// The one resource: the text that `echo` was last called with.
 const LAST_ECHO: &str = "sandbox://last-echo";
-
-/// What 2026-07-28 wants said of each result; rmcp takes it out for the versions before.
-const COMPLETE: &str = "complete";
 
 /// The most steps that `count` takes.
 const MAX_STEPS: u64 = 10_000;
@@ -63,6 +60,9 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     level: Mutex<LoggingLevel>,
     subscription: Mutex<Option<AbortHandle>>,
+    /// What is served in the place of the sandbox's own: one type of server for both, as rmcp's
+    /// code is compiled once for each.
+    composio: Option<Place>,
 }
 
 impl Handler {
@@ -74,7 +74,15 @@ impl Handler {
             shared,
             level: Mutex::new(LoggingLevel::Info),
             subscription: Mutex::default(),
+            composio: None,
         }
+    }
+
+    /// A handler that serves an endpoint of Composio's.
+    pub(super) fn of_composio(shared: Arc<Shared>, place: Place) -> Self {
+        let mut handler = Self::new(shared, Era::Legacy);
+        handler.composio = Some(place);
+        handler
     }
 
     fn echo(&self, arguments: &JsonObject) -> Result<CallToolResult, ErrorData> {
@@ -144,24 +152,27 @@ impl Drop for Handler {
 
 impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
-        // Parsed from our own text, which a test keeps valid.
-        parse(json!({
-            // The preferred answer to `initialize`, where that is served.
-            "protocolVersion": match self.era {
-                Era::Modern => ProtocolVersion::V_2026_07_28,
-                Era::Legacy | Era::Dual => ProtocolVersion::V_2025_11_25,
-            },
-            "capabilities": {
-                "tools": {},
-                "prompts": {},
-                "resources": { "subscribe": true },
-                "completions": {},
-                "logging": {},
-            },
-            "serverInfo": { "name": "sandbox", "version": env!("CARGO_PKG_VERSION") },
-            "instructions": "A sandbox for trying the bridge. Nothing here has any effect.",
-        }))
-        .unwrap_or_default()
+        let mut capabilities = ServerCapabilities::default();
+        capabilities.tools = Some(Default::default());
+        if self.composio.is_some() {
+            let info = Implementation::new("composio-stand-in", env!("CARGO_PKG_VERSION"));
+            return ServerConfig::new(capabilities)
+                .with_protocol_version(ProtocolVersion::V_2025_11_25)
+                .with_server_info(info);
+        }
+        capabilities.prompts = Some(Default::default());
+        capabilities.resources.get_or_insert_default().subscribe = Some(true);
+        capabilities.completions = Some(Default::default());
+        capabilities.logging = Some(Default::default());
+        // The preferred answer to `initialize`, where that is served.
+        let version = match self.era {
+            Era::Modern => ProtocolVersion::V_2026_07_28,
+            Era::Legacy | Era::Dual => ProtocolVersion::V_2025_11_25,
+        };
+        ServerConfig::new(capabilities)
+            .with_protocol_version(version)
+            .with_server_info(Implementation::new("sandbox", env!("CARGO_PKG_VERSION")))
+            .with_instructions("A sandbox for trying the bridge. Nothing here has any effect.")
     }
 
     fn supported_protocol_versions(&self) -> Cow<'static, [ProtocolVersion]> {
@@ -178,16 +189,36 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        parse(json!({ "resultType": COMPLETE, "tools": [
-            tool("echo", "Gives back the text.", json!({ "text": { "type": "string" } }), &["text"]),
-            tool("add", "Adds two numbers.",
-                json!({ "a": { "type": "number" }, "b": { "type": "number" } }), &["a", "b"]),
-            tool("count", "Counts aloud, with progress notifications.",
-                json!({ "steps": { "type": "integer" }, "ms": { "type": "integer" } }), &[]),
-            tool("wait", "Answers after so many milliseconds.",
-                json!({ "ms": { "type": "integer" } }), &[]),
+        if let Some(place) = &self.composio {
+            return Ok(ListToolsResult::with_all_items(place.tools()));
+        }
+        Ok(ListToolsResult::with_all_items(vec![
+            tool(
+                "echo",
+                "Gives back the text.",
+                json!({ "text": { "type": "string" } }),
+                &["text"],
+            ),
+            tool(
+                "add",
+                "Adds two numbers.",
+                json!({ "a": { "type": "number" }, "b": { "type": "number" } }),
+                &["a", "b"],
+            ),
+            tool(
+                "count",
+                "Counts aloud, with progress notifications.",
+                json!({ "steps": { "type": "integer" }, "ms": { "type": "integer" } }),
+                &[],
+            ),
+            tool(
+                "wait",
+                "Answers after so many milliseconds.",
+                json!({ "ms": { "type": "integer" } }),
+                &[],
+            ),
             tool("ask", "Asks for your name, and greets.", json!({}), &[]),
-        ]}))
+        ]))
     }
 
     async fn call_tool(
@@ -195,6 +226,9 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(place) = &self.composio {
+            return Ok(place.call(&request, &context).await?.into());
+        }
         let arguments = request.arguments.clone().unwrap_or_default();
         let result = match request.name.as_ref() {
             "echo" => self.echo(&arguments)?,
@@ -212,11 +246,10 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        parse(json!({ "resultType": COMPLETE, "prompts": [{
-            "name": "greeting",
-            "description": "A greeting in a language.",
-            "arguments": [{ "name": "language", "required": true }],
-        }]}))
+        let language = PromptArgument::new("language").with_required(true);
+        let greeting =
+            Prompt::new("greeting", Some("A greeting in a language."), Some(vec![language]));
+        Ok(ListPromptsResult::with_all_items(vec![greeting]))
     }
 
     async fn get_prompt(
@@ -226,11 +259,7 @@ impl ServerHandler for Handler {
     ) -> Result<GetPromptResponse, ErrorData> {
         let language = string(&request.arguments.unwrap_or_default(), "language")?;
         let text = format!("Please greet me in {language}.");
-        let result: rmcp::model::GetPromptResult = parse(json!({
-            "resultType": COMPLETE,
-            "messages": [{ "role": "user", "content": { "type": "text", "text": text } }],
-        }))?;
-        Ok(result.into())
+        Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).into())
     }
 
     async fn complete(
@@ -239,14 +268,14 @@ impl ServerHandler for Handler {
         _: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let typed = request.argument.value.to_lowercase();
-        let values: Vec<&str> = ["English", "Esperanto", "French", "German", "Hindi"]
+        let values = ["English", "Esperanto", "French", "German", "Hindi"]
             .into_iter()
             .filter(|language| language.to_lowercase().starts_with(&typed))
+            .map(str::to_owned)
             .collect();
-        parse(json!({
-            "resultType": COMPLETE,
-            "completion": { "values": values, "total": values.len(), "hasMore": false },
-        }))
+        let completion = CompletionInfo::with_all_values(values)
+            .map_err(|cause| ErrorData::internal_error(cause, None))?;
+        Ok(CompleteResult::new(completion))
     }
 
     async fn list_resources(
@@ -254,9 +283,8 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        parse(json!({ "resultType": COMPLETE, "resources": [
-            { "uri": LAST_ECHO, "name": "last-echo", "mimeType": "text/plain" },
-        ]}))
+        let last_echo = Resource::new(LAST_ECHO, "last-echo").with_mime_type("text/plain");
+        Ok(ListResourcesResult::with_all_items(vec![last_echo]))
     }
 
     async fn read_resource(
@@ -266,11 +294,7 @@ impl ServerHandler for Handler {
     ) -> Result<ReadResourceResponse, ErrorData> {
         known(&request.uri)?;
         let text = self.shared.last_echo.borrow().clone();
-        let result: rmcp::model::ReadResourceResult = parse(json!({
-            "resultType": COMPLETE,
-            "contents": [{ "uri": LAST_ECHO, "mimeType": "text/plain", "text": text }],
-        }))?;
-        Ok(result.into())
+        Ok(ReadResourceResult::new(vec![ResourceContents::text(text, LAST_ECHO)]).into())
     }
 
     async fn subscribe(
@@ -373,12 +397,14 @@ fn add(arguments: &JsonObject) -> Result<CallToolResult, ErrorData> {
     Ok(text_result((term("a")? + term("b")?).to_string()))
 }
 
-fn tool(name: &str, description: &str, properties: Value, required: &[&str]) -> Value {
-    json!({
-        "name": name,
-        "description": description,
-        "inputSchema": { "type": "object", "properties": properties, "required": required },
-    })
+fn tool(
+    name: &'static str,
+    description: &'static str,
+    properties: Value,
+    required: &[&str],
+) -> Tool {
+    let schema = json!({ "type": "object", "properties": properties, "required": required });
+    Tool::new(name, description, object(schema))
 }
 
 pub(super) fn text_result(text: impl Into<String>) -> CallToolResult {
@@ -407,11 +433,6 @@ fn known(uri: &str) -> Result<(), ErrorData> {
 
 pub(super) fn invalid(message: String) -> ErrorData {
     ErrorData::invalid_params(message, None)
-}
-
-/// rmcp's types from JSON as the specification shows it; their own constructors hide it.
-pub(super) fn parse<T: DeserializeOwned>(json: Value) -> Result<T, ErrorData> {
-    serde_json::from_value(json).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
 /// None of the values kept here can be seen half changed, so a poisoned lock is usable.

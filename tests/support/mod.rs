@@ -4,6 +4,7 @@
 
 pub mod authorization;
 pub mod bridge;
+pub mod composio;
 pub mod cut;
 pub mod hosts;
 pub mod http;
@@ -11,6 +12,7 @@ pub mod http2;
 pub mod json;
 pub mod modern;
 pub mod net;
+pub mod platform;
 pub mod remote;
 pub mod server;
 pub mod tls;
