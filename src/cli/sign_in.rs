@@ -1,31 +1,13 @@
 //! The options about signing in, and some about keys; those of mcp-remote mean here what they mean
 //! there.
 //!
-//! A table, as each option is a text or a flag, and what is said is read in one place alone: the
-//! code that `clap` derives would be twenty times as large.
+//! Each option is a text or a flag, and what is said is read in one place alone.
 
-use clap::{
-    Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, builder::ValueParser,
-    value_parser,
-};
+use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-use super::value::PositiveSeconds;
+use super::option::{Row, Takes, argument};
 
-/// What an option takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Takes {
-    /// Nothing; the value is `true`, or in a file or a variable also `false`.
-    Nothing,
-    /// A text, which the word stands for.
-    Text(&'static str),
-    /// One of several texts.
-    Texts(&'static str),
-    /// A number of seconds above 0.
-    Seconds,
-}
-
-/// Each option: its name, what it takes, and what it is for.
-const OPTIONS: [(&str, Takes, &str); 17] = [
+const OPTIONS: [Row; 17] = [
     (
         "device-code",
         Takes::Nothing,
@@ -90,7 +72,7 @@ const OPTIONS: [(&str, Takes, &str); 17] = [
 ];
 
 /// Those about keys.
-const OF_KEYS: [(&str, Takes, &str); 3] = [
+const OF_KEYS: [Row; 3] = [
     ("org-id", Takes::Text("ID"), "The organisation of a user key [default: $COMPOSIO_ORG_ID]"),
     ("project-id", Takes::Text("ID"), "The project of a user key [default: $COMPOSIO_PROJECT_ID]"),
     (
@@ -153,22 +135,6 @@ impl Args for SignInSettings {
     }
 }
 
-fn argument((name, takes, help): (&'static str, Takes, &'static str)) -> Arg {
-    let (parser, word): (ValueParser, _) = match takes {
-        Takes::Nothing => (value_parser!(bool), None),
-        Takes::Text(word) | Takes::Texts(word) => (value_parser!(String), Some(word)),
-        Takes::Seconds => (value_parser!(PositiveSeconds).into(), Some("SECONDS")),
-    };
-    let is_list = matches!(takes, Takes::Texts(_));
-    let action = if is_list { ArgAction::Append } else { ArgAction::Set };
-    let arg = Arg::new(name).long(name).help(help).action(action).value_parser(parser);
-    let arg = arg.allow_negative_numbers(takes == Takes::Seconds);
-    match word {
-        Some(word) => arg.value_name(word),
-        None => arg.num_args(0).default_missing_value("true"),
-    }
-}
-
 impl FromArgMatches for SignInSettings {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let mut settings = Self::default();
@@ -178,7 +144,7 @@ impl FromArgMatches for SignInSettings {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         for (name, takes, _) in OPTIONS.into_iter().chain(OF_KEYS) {
-            if takes == Takes::Nothing {
+            if matches!(takes, Takes::Nothing) {
                 if let Some(flag) = matches.get_one::<bool>(name) {
                     self.set(name, [flag.to_string()]);
                 }
