@@ -5,10 +5,11 @@
 
 pub mod argv;
 pub mod key;
-mod option;
 mod parse;
+pub mod session;
 mod settings;
 pub mod sign_in;
+pub mod table;
 pub mod value;
 
 use std::path::PathBuf;
@@ -95,6 +96,17 @@ pub enum Command {
     Auth(Auth),
     /// Store the Composio key, or see which keys there are
     Key(key::KeyCommand),
+    /// See what a URL is, which key goes with it, and what is wrong with it
+    Url(key::UrlCommand),
+    /// Make Composio sessions, look into them, and use their tools
+    Session(session::Session),
+}
+
+impl Command {
+    /// Whether it is about Composio's API.
+    pub(crate) fn is_of_api(&self) -> bool {
+        matches!(self, Command::Session(_))
+    }
 }
 
 /// The subcommands of `composio-bridge auth`.
@@ -126,4 +138,8 @@ pub struct Demo {
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]
     pub serve: bool,
+
+    /// With --serve: serve a stand-in for Composio's API, and print how to use it
+    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    pub composio: bool,
 }

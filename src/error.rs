@@ -163,6 +163,11 @@ impl Error {
         self.causes.join(": ")
     }
 
+    /// What to try.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
     /// The HTTP status behind the failure, if there was one.
     pub fn http_status(&self) -> Option<u16> {
         self.http_status

@@ -1,18 +1,19 @@
 //! HTTP with authorization servers: JSON documents and forms, bounded in size and time, without
 //! redirects to other origins (AU-60 to AU-63).
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Response, Url};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
+use super::guard::Guard;
 use crate::{
     config::{Config, endpoint::is_loopback, sign_in::SignIn},
     error::{Error, Kind},
     remote::{
-        build::build,
+        build::build_looking_up,
         client::cause,
         redirect::{self, Redirect},
     },
@@ -28,6 +29,7 @@ const LARGEST: usize = 1024 * 1024;
 /// its headers.
 pub struct Exchange {
     config: Config,
+    guard: Guard,
     encrypted: OnceCell<reqwest::Client>,
     plain: OnceCell<reqwest::Client>,
 }
@@ -54,7 +56,8 @@ impl Exchange {
         let mut config = config.clone();
         // Tokens belong to a sign-in, and nothing else should tie two of them together.
         config.network.cookies = false;
-        Exchange { config, encrypted: OnceCell::new(), plain: OnceCell::new() }
+        let guard = Guard::new(&config.endpoint);
+        Exchange { config, guard, encrypted: OnceCell::new(), plain: OnceCell::new() }
     }
 
     /// How to sign in.
@@ -134,9 +137,8 @@ impl Exchange {
 
     async fn send(&self, mut request: Request) -> Result<Response, Error> {
         let url = request.url().clone();
-        if is_internal(&url) && !is_internal(&self.config.endpoint) {
-            let cause = "a server elsewhere must not send the bridge to a private address";
-            return Err(failed(&url).because(cause));
+        if !self.options().names(&url) {
+            self.guard.check(&url, || failed(&url)).await?;
         }
         *request.timeout_mut() = Some(LIMIT);
         let client = self.client(&url).await?;
@@ -148,7 +150,8 @@ impl Exchange {
         let cell = if is_encrypted { &self.encrypted } else { &self.plain };
         let make = || async {
             let config = Config { endpoint: url.clone(), ..self.config.clone() };
-            let build = move || build(&config, &Arc::default(), is_encrypted);
+            let guard = Arc::new(self.guard.clone());
+            let build = move || build_looking_up(&config, &Arc::default(), is_encrypted, guard);
             let made = tokio::task::spawn_blocking(build).await;
             made.map_err(|error| Error::new(Kind::Unexpected, error.to_string()))?
         };
@@ -198,22 +201,6 @@ pub fn may_be_asked(text: &str) -> Result<Url, &'static str> {
     Ok(url)
 }
 
-/// Whether a URL names this machine or one of a private network by its address (AU-61).
-fn is_internal(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    is_loopback(url)
-        || match host.parse::<IpAddr>() {
-            Ok(IpAddr::V4(v4)) => v4.is_private() || v4.is_link_local() || v4.is_unspecified(),
-            Ok(IpAddr::V6(v6)) => {
-                v6.is_unique_local()
-                    || v6.is_unicast_link_local()
-                    || v6.is_unspecified()
-                    || v6.to_ipv4_mapped().is_some()
-            }
-            Err(_) => false,
-        }
-}
-
 /// The text of a form.
 pub fn form(fields: &[(&str, &str)]) -> String {
     // The encoding of a query is that of a form.
@@ -251,19 +238,24 @@ mod tests {
         }
     }
 
-    #[test]
-    fn private_addresses_are_told_from_public_ones() {
-        for (url, internal) in [
-            ("https://10.1.2.3/", true),
-            ("https://169.254.169.254/", true),
-            ("https://[fd00::1]/", true),
-            ("https://[fe80::1]/", true),
-            ("https://[::ffff:10.0.0.1]/", true),
-            ("https://localhost/", true),
-            ("https://8.8.8.8/", false),
-            ("https://as.example/", false),
-        ] {
-            assert_eq!(is_internal(&Url::parse(url).expect("a URL")), internal, "{url}");
+    /// AU-61; what the person named may be anywhere.
+    #[tokio::test]
+    async fn a_server_elsewhere_does_not_lead_to_this_machine() {
+        use crate::config::environment::Environment;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.set_nonblocking(true).expect("our own");
+        let target = format!("http://{}/x", listener.local_addr().expect("an address"));
+        let cli =
+            |arguments: &[&str]| crate::cli::parse(arguments.iter().map(Into::into).collect());
+        let named = ["x", "https://8.8.8.8/", "--client-credentials", "--token-endpoint", &target];
+        for (arguments, connects) in [(&named[..2], false), (&named[..], true)] {
+            let cli = cli(arguments).expect("good");
+            let config = Config::load(cli, &Environment::of([])).expect("good");
+            let (exchange, url) = (Exchange::new(&config), Url::parse(&target).expect("a URL"));
+            let wait = Duration::from_millis(300);
+            let answer = tokio::time::timeout(wait, exchange.post_form(&url, &[], None)).await;
+            assert_eq!(answer.is_err(), connects, "it waits for an answer, or does not ask");
+            assert_eq!(listener.accept().is_ok(), connects);
         }
     }
 

@@ -77,7 +77,7 @@ impl Login<'_> {
     pub async fn run(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
         let options = &self.config.sign_in;
         if options.way.is_program() {
-            return self.as_program().await;
+            return self.as_program(known).await;
         }
         let mut discovered = self.discover().await?;
         self.step_up(&mut discovered, known);
@@ -193,12 +193,14 @@ impl Login<'_> {
     }
 
     /// The program signs in; nothing is said to anybody.
-    async fn as_program(&self) -> Result<SignIn, Error> {
+    async fn as_program(&self, known: Option<&SignIn>) -> Result<SignIn, Error> {
         let options = &self.config.sign_in;
         let (discovered, url) = match &options.token_endpoint {
             Some(url) => (None, url.clone()),
             None => {
-                let discovered = self.discover().await?;
+                let mut discovered = self.discover().await?;
+                self.step_up(&mut discovered, known);
+                self.check_named(&discovered, known)?;
                 let url = discovered.endpoint("token_endpoint")?;
                 (Some(discovered), url)
             }

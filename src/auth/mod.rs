@@ -14,17 +14,19 @@
 //! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
 //!   mcp-remote.
 //! - [`source`]: the token for the next request, renewed in time.
-//! - [`exchange`]: HTTP with authorization servers.
+//! - [`exchange`]: HTTP with authorization servers. [`guard`], [`address`]: where they may be.
 //!
 //! The grants are written here, and not taken from `rmcp`: its module for them makes the executable
 //! larger by a twentieth, and says nothing of devices, resources that are named, or stored secrets.
 
+pub mod address;
 pub mod browser;
 pub mod callback;
 pub mod challenge;
 pub mod discovery;
 pub mod exchange;
 pub mod grant;
+pub mod guard;
 pub mod imported;
 pub mod joint;
 pub mod jwt;

@@ -7,7 +7,7 @@ use clap::{
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
-use super::{Cli, HeaderSource, Settings, argv};
+use super::{Cli, HeaderSource, Settings, argv, table};
 
 /// Reads the command line, the program's name first.
 ///
@@ -22,11 +22,24 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut matches = parsed.map_err(without_values)?;
     let of_server = matches.subcommand().filter(|(name, _)| OF_A_SERVER.contains(name));
     let of_server = of_server.map(|(_, matches)| read(&mut matches.clone())).transpose()?;
-    let cli = read(&mut matches)?;
-    Ok(match of_server {
-        Some(of_server) => Cli { command: cli.command, ..of_server },
-        None => cli,
-    })
+    let mut cli = read(&mut matches)?;
+    let before = match of_server {
+        Some(of_server) => of_server,
+        None if cli.command.as_ref().is_some_and(super::Command::is_of_api) => {
+            let deepest = deepest(&matches);
+            read(&mut table::read_general(deepest).map_err(without_values)?)?
+        }
+        None => return Ok(cli),
+    };
+    Ok(Cli { command: cli.command.take(), ..before })
+}
+
+/// What was said with the innermost subcommand.
+fn deepest(mut matches: &ArgMatches) -> &ArgMatches {
+    while let Some((_, inner)) = matches.subcommand() {
+        matches = inner;
+    }
+    matches
 }
 
 /// The subcommands about one server, which take the options of bridging to it.

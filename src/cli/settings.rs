@@ -5,8 +5,9 @@ use std::{any::Any, path::PathBuf};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, value_parser};
 
 use super::{
-    option::{Row, Takes, argument},
+    session,
     sign_in::SignInSettings,
+    table::{Row, Takes, argument},
     value::{CommandLine, Level, PositiveSeconds, Seconds},
 };
 use crate::config::{Protocol, Strategy};
@@ -53,6 +54,8 @@ pub struct Settings {
     pub api_key_command: Option<CommandLine>,
     /// What is said about signing in.
     pub sign_in: SignInSettings,
+    /// What is said about a Composio session.
+    pub session: session::Configuration,
     /// `--ignore-tool`.
     pub ignore_tool: Vec<String>,
     /// `--allow-tool`.
@@ -211,6 +214,7 @@ impl Args for Settings {
             )
             .arg(place("surplus", "SURPLUS").num_args(1..).action(ArgAction::Append).hide(true));
         let command = SignInSettings::augment_args(with(command, &BEFORE_SIGN_IN));
+        let command = session::Configuration::augment_args(command);
         with(command, &AFTER_SIGN_IN).mut_arg("no-proxy", |arg| {
             arg.num_args(0..=1).require_equals(true).default_missing_value("*")
         })
@@ -223,7 +227,7 @@ impl Args for Settings {
 
 fn with(command: Command, tables: &[(&'static str, &[Row])]) -> Command {
     let command = tables.iter().fold(command, |command, (heading, rows)| {
-        command.next_help_heading(*heading).args(rows.iter().copied().map(argument))
+        command.next_help_heading(*heading).args(rows.iter().map(argument))
     });
     command.next_help_heading(None)
 }
@@ -255,6 +259,7 @@ impl FromArgMatches for Settings {
         one(matches, "api-key-file", &mut self.api_key_file);
         one(matches, "api-key-command", &mut self.api_key_command);
         self.sign_in.update_from_arg_matches(matches)?;
+        self.session.update_from_arg_matches(matches)?;
         all(matches, "ignore-tool", &mut self.ignore_tool);
         all(matches, "allow-tool", &mut self.allow_tool);
         one(matches, "proxy", &mut self.proxy);

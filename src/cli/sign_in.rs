@@ -1,12 +1,15 @@
 //! The options about signing in, and some about keys; those of mcp-remote mean here what they mean
 //! there.
 //!
-//! Each option is a text or a flag, and what is said is read in one place alone.
+//! A table: see [`super::table`] for why.
+
+use std::ops::{Deref, DerefMut};
 
 use clap::{ArgMatches, Args, Command, Error, FromArgMatches};
 
-use super::option::{Row, Takes, argument};
+use super::table::{Options, Row, Takes, argument};
 
+/// Each option: its name, what it takes, and what it is for.
 const OPTIONS: [Row; 17] = [
     (
         "device-code",
@@ -82,52 +85,39 @@ const OF_KEYS: [Row; 3] = [
     ),
 ];
 
-/// What one source says about signing in and keys: options by their names, and their values.
+/// What one source says about signing in and keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SignInSettings {
-    values: Vec<(&'static str, String)>,
+pub struct SignInSettings(Options);
+
+impl Deref for SignInSettings {
+    type Target = Options;
+    fn deref(&self) -> &Options {
+        &self.0
+    }
+}
+
+impl DerefMut for SignInSettings {
+    fn deref_mut(&mut self) -> &mut Options {
+        &mut self.0
+    }
 }
 
 impl SignInSettings {
-    /// The value of an option.
-    pub fn text(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
-    }
-
-    /// All values of an option.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        let own = self.values.iter().filter(move |(known, _)| *known == name);
-        own.map(|(_, value)| value.as_str())
-    }
-
-    /// Whether a flag is set.
-    pub fn is(&self, name: &str) -> bool {
-        self.text(name) == Some("true")
-    }
-
-    /// Sets an option, whatever was said about it before.
-    pub(crate) fn set(&mut self, name: &'static str, values: impl IntoIterator<Item = String>) {
-        self.values.retain(|(known, _)| *known != name);
-        self.values.extend(values.into_iter().map(|value| (name, value)));
-    }
-
     /// The settings of two sources, where both speak the stronger's.
     pub(crate) fn over(self, mut weak: Self) -> Self {
         // Who names a resource does not mean somebody else's "none at all".
         if self.text("resource").is_some() {
             weak.set("disable-resource-parameter", None);
         }
-        weak.values.retain(|(known, _)| self.text(known).is_none());
-        weak.values.extend(self.values);
-        weak
+        SignInSettings(self.0.over(weak.0))
     }
 }
 
 impl Args for SignInSettings {
     fn augment_args(command: Command) -> Command {
-        let command = command.next_help_heading("Credentials").args(OF_KEYS.map(argument));
+        let command = command.next_help_heading("Credentials").args(OF_KEYS.iter().map(argument));
         let command = command.next_help_heading("Sign-in");
-        command.args(OPTIONS.map(argument)).next_help_heading(None)
+        command.args(OPTIONS.iter().map(argument)).next_help_heading(None)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -143,15 +133,8 @@ impl FromArgMatches for SignInSettings {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        for (name, takes, _) in OPTIONS.into_iter().chain(OF_KEYS) {
-            if matches!(takes, Takes::Nothing) {
-                if let Some(flag) = matches.get_one::<bool>(name) {
-                    self.set(name, [flag.to_string()]);
-                }
-            } else if let Some(values) = matches.get_raw(name) {
-                self.set(name, values.map(|value| value.to_string_lossy().into_owned()));
-            }
-        }
+        self.0.update(&OPTIONS, matches);
+        self.0.update(&OF_KEYS, matches);
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! `composio-bridge auth status`: what is stored about sign-ins; never a token.
+//! `composio-bridge auth status`: what is stored about sign-ins, by mcp-remote too; never a
+//! token.
 
 use std::{
     io::{self, Write},
@@ -9,27 +10,36 @@ use serde_json::{Value, json};
 
 use crate::{
     auth::{
-        grant::now,
+        exchange::text,
+        grant::{clip, now},
+        mcp_remote,
         store::{self, SignIn},
     },
     config::environment::Environment,
     error::Error,
 };
 
+/// What stands in the place of an endpoint that nobody wrote down.
+const OF_MCP_REMOTE: &str =
+    "A sign-in of mcp-remote, used by a bridge with the URL and the options that mcp-remote had";
+
 /// Lists the sign-ins, for a person or as JSON.
 ///
 /// # Errors
 /// None, at present.
 pub fn status(as_json: bool) -> Result<(), Error> {
-    let state_dir = Environment::of_process().state_dir();
-    let all = state_dir.map(|directory| store::all(&directory)).unwrap_or_default();
+    let environment = Environment::of_process();
+    let own = environment.state_dir().map(|directory| store::all(&directory));
+    let others = mcp_remote::root(&environment).map(|root| mcp_remote::files::all(&root));
+    let (own, others) = (own.unwrap_or_default(), others.unwrap_or_default());
+    let all = own.iter().map(described).chain(others.iter().map(described_other));
+    let all: Vec<Value> = all.collect();
     let text = if as_json {
-        Value::from(all.iter().map(described).collect::<Vec<_>>()).to_string()
+        Value::from(all).to_string()
     } else if all.is_empty() {
         "Nobody is signed in anywhere. `composio-bridge login URL` does it.".to_owned()
     } else {
-        let now = now();
-        all.iter().map(|sign_in| told(sign_in, now)).collect::<Vec<_>>().join("\n\n")
+        all.iter().map(told).collect::<Vec<_>>().join("\n\n")
     };
     // Whoever reads this may have gone away; there is nobody left to tell.
     let _ = writeln!(io::stdout().lock(), "{text}");
@@ -39,6 +49,7 @@ pub fn status(as_json: bool) -> Result<(), Error> {
 fn described(sign_in: &SignIn) -> Value {
     let tokens = &sign_in.tokens;
     json!({
+        "source": "composio-bridge",
         "endpoint": shown(&sign_in.endpoint),
         "issuer": sign_in.issuer,
         "resource": sign_in.resource,
@@ -46,26 +57,42 @@ fn described(sign_in: &SignIn) -> Value {
         "scope": tokens.scope,
         "signedInAt": date(sign_in.signed_in_at),
         "expiresAt": tokens.expires_at.map(date),
-        "renewable": is_renewable(sign_in),
+        "expired": is_over(tokens.expires_at),
+        "renewable": tokens.refresh.is_some() || sign_in.is_program,
     })
 }
 
-fn told(sign_in: &SignIn, now: u64) -> String {
-    let life = match sign_in.tokens.expires_at {
-        None => "the server did not say when it expires".to_owned(),
-        Some(end) if end <= now => format!("expired on {}", date(end)),
-        Some(end) => format!("until {}", date(end)),
+/// The same of mcp-remote, which keeps a digest of the endpoint alone.
+fn described_other(sign_in: &mcp_remote::SignIn) -> Value {
+    let (tokens, client) = (&sign_in.tokens, sign_in.client.as_ref());
+    let expires_at = tokens.expires_at.map(|end| end / 1000);
+    json!({
+        "source": "mcp-remote",
+        "file": sign_in.place.tokens_file().display().to_string(),
+        "issuer": sign_in.issuer(),
+        "clientId": client.map(|client| client.client_id.as_str()),
+        "scope": tokens.scope.as_ref().or(tokens.requested_scope.as_ref()),
+        "expiresAt": expires_at.map(date),
+        "expired": is_over(expires_at),
+        "renewable": tokens.refresh_token.is_some() && client.is_some(),
+    })
+}
+
+fn told(one: &Value) -> String {
+    let member = |name| text(one, name);
+    let life = match (member("expiresAt"), one["expired"] == true) {
+        (None, _) => "the server did not say when it expires".to_owned(),
+        (Some(end), true) => format!("expired on {end}"),
+        (Some(end), false) => format!("until {end}"),
     };
-    let renewal = if is_renewable(sign_in) { "renewed by itself" } else { "not renewable" };
-    let mut text = format!(
-        "{}\n  issuer: {}\n  token:  {life}, {renewal}",
-        shown(&sign_in.endpoint),
-        sign_in.issuer
-    );
-    if let Some(scope) = &sign_in.tokens.scope {
-        text.push_str(&format!("\n  scope:  {scope}"));
+    let renewal = if one["renewable"] == true { "renewed by itself" } else { "not renewable" };
+    let whose = member("endpoint").unwrap_or(OF_MCP_REMOTE);
+    let mut told = format!("{whose}\n  token:  {life}, {renewal}");
+    for name in ["issuer", "scope", "file"] {
+        let Some(value) = member(name) else { continue };
+        told.push_str(&format!("\n  {:<7} {}", format!("{name}:"), clip(value)));
     }
-    text
+    told
 }
 
 /// What stands in a query may be secret.
@@ -76,11 +103,11 @@ fn shown(endpoint: &str) -> String {
     }
 }
 
-fn is_renewable(sign_in: &SignIn) -> bool {
-    sign_in.tokens.refresh.is_some() || sign_in.is_program
+fn is_over(end: Option<u64>) -> bool {
+    end.is_some_and(|end| end <= now())
 }
 
-fn date(seconds: u64) -> String {
+pub(super) fn date(seconds: u64) -> String {
     UNIX_EPOCH
         .checked_add(Duration::from_secs(seconds))
         .filter(|_| seconds < 253_402_300_800)

@@ -26,7 +26,9 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     if !config.may_sign_in {
         return Err(Error::new(Kind::Config, "a sign-in would not be used for this server")
             .because("a header or a key carries a credential already, or http:// is not encrypted")
-            .hint("leave out what names the credential"));
+            .hint(
+                "leave out what names the credential; `composio-bridge key show` lists the keys",
+            ));
     }
     let place = Place::of(&config).ok_or_else(|| {
         Error::new(Kind::Config, "there is no directory to keep a sign-in in")

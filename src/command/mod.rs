@@ -5,10 +5,13 @@ pub mod demo;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod session;
+pub mod talk;
+pub mod url;
 
 use crate::{
     bridge,
-    cli::{self, Auth, Cli, Command},
+    cli::{self, Auth, Cli, Command, key::UrlCommand},
     config::{Config, environment::Environment},
     demo::Options,
     error::Error,
@@ -26,9 +29,14 @@ pub fn run(cli: Cli) -> Result<(), Error> {
             let command = command.clone();
             key::run(cli, command)
         }
+        Some(Command::Session(ref session)) => {
+            let chosen = session.0.clone();
+            session::run(cli, chosen)
+        }
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),
         Some(Command::Auth(Auth::Status { json })) => auth::status(json),
+        Some(Command::Url(UrlCommand::Explain { url, json })) => url::run(&url, json),
         None => bridge(cli),
     }
 }
@@ -39,6 +47,7 @@ fn demo_options(options: &cli::Demo) -> Options {
         era: options.era,
         client: options.client,
         serve: options.serve,
+        composio: options.composio,
     }
 }
 

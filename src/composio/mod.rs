@@ -2,6 +2,20 @@
 //!
 //! - [`key`]: the kinds of keys, and the header that each belongs in.
 //! - [`key_store`]: the key that is kept on this machine.
+//! - [`url`]: what a URL is, how it is repaired, what is wrong with it.
+//! - [`rest`]: the client of the REST API.
+//! - [`keeper`]: the session that a bridge keeps for itself.
+//! - [`session`]: what is asked of a Composio session, and which were made here.
 
+pub mod keeper;
 pub mod key;
 pub mod key_store;
+pub mod rest;
+pub mod session;
+pub mod url;
+
+/// A digest of a text, as a name that gives the text away to nobody who cannot guess it.
+fn digest(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}

@@ -11,6 +11,7 @@ use super::endpoint::is_loopback;
 use crate::{
     composio::key::{self, Place},
     error::{Error, Kind},
+    remote::redirect::same_origin,
 };
 
 /// The headers that carry a credential.
@@ -38,12 +39,6 @@ fn is_composio(endpoint: &Url, base: Option<&Url>) -> bool {
 pub fn is_composio_host(url: &Url) -> bool {
     let host = host(url);
     host == "composio.dev" || host.ends_with(".composio.dev")
-}
-
-/// Whether two URLs share scheme, host and port. A host that ends with a dot is the same host.
-pub fn same_origin(a: &Url, b: &Url) -> bool {
-    let port = Url::port_or_known_default;
-    !host(a).is_empty() && (a.scheme(), host(a), port(a)) == (b.scheme(), host(b), port(b))
 }
 
 /// What the endpoint is for a key.

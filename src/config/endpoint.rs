@@ -15,7 +15,7 @@ use crate::error::{Error, Kind};
 /// # Errors
 /// It is not an http or https URL, holds a user name or a placeholder, or is http to another
 /// machine without `allow_http`.
-pub(super) fn parse(text: &str, allow_http: bool, kind: Kind) -> Result<Url, Error> {
+pub(crate) fn parse(text: &str, allow_http: bool, kind: Kind) -> Result<Url, Error> {
     let text = text.trim();
     if let Some(name) = placeholder(text) {
         return Err(unusable(Kind::Config)

@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     KeySource,
-    credential::{may_have_key, place, same_origin},
+    credential::{may_have_key, place},
     environment::Environment,
     key,
 };
@@ -22,6 +22,7 @@ use crate::{
         key_store::{self, KeyStore},
     },
     error::{self, Error},
+    remote::redirect::same_origin,
 };
 
 /// Our variables with a key, the first before the next, and the kind of a key there whose prefix

@@ -148,3 +148,94 @@ fn composios_own_files_are_read_only_where_that_was_asked_for() {
     assert!(file.report(&[PLATFORM]).contains("composio login"));
     assert_eq!(sent(&file.load(&[PLATFORM, "--header", "authorization: x"])), "");
 }
+
+/// Every shape of URL with every kind of key: the header that is sent, or words of what is said.
+#[test]
+fn every_shape_of_url_with_every_kind_of_key() {
+    const KEYS: [(&str, &str); 4] = [
+        ("ak_1", "x-api-key ak_1"),
+        ("uak_1", "x-user-api-key uak_1"),
+        ("ck_1", "x-consumer-api-key ck_1"),
+        ("odd", "x-api-key odd"),
+    ];
+    enum Expected {
+        /// The header of the key's kind, but for those kinds that do not fit.
+        Sent(&'static [&'static str]),
+        /// Nothing is sent along, and nothing is said.
+        Bare,
+        /// Whatever the key is.
+        Refused(&'static str),
+    }
+    use Expected::{Bare, Refused, Sent};
+    let platform = || Sent(&["ck_1"]);
+    for (url, expected) in [
+        ("https://backend.composio.dev/tool_router/trs_1/mcp", platform()),
+        ("https://backend.composio.dev/tool_router/session/trs_1/mcp", platform()),
+        ("https://backend.composio.dev/tool_router/trs_1", platform()),
+        ("https://app.composio.dev/tool_router/v3/trs_123456789/mcp", platform()),
+        ("https://backend.composio.dev/v3/mcp/5f0c?user_id=u", platform()),
+        ("https://backend.composio.dev/v3/mcp/5f0c?connected_account_id=ca_1", platform()),
+        ("https://backend.composio.dev/v3/mcp/5f0c?connected_account_ids=ca_1", platform()),
+        ("https://backend.composio.dev/v3/mcp/5f0c/mcp?user_id=u", platform()),
+        ("https://backend.composio.dev/v3/mcp/5f0c/sse?user_id=u", platform()),
+        ("https://connect.composio.dev/mcp", Sent(&["ak_1", "uak_1", "odd"])),
+        ("https://rube.app/mcp", Bare),
+        ("https://platform.composio.dev/v3/mcp/5f0c", platform()),
+        ("https://dashboard.composio.dev/v3/mcp/5f0c", platform()),
+        ("https://api.composio.dev/v3/mcp/tool-router/session_1/mcp", platform()),
+        ("https://backend.composio.dev/v3/mcp/5f0c", Refused("no user")),
+        ("https://backend.composio.dev/tool_router/{session_id}/mcp", Refused("placeholder")),
+        ("https://backend.composio.dev/tool_router/ses_1/mcp", Refused("trs_")),
+        ("https://mcp.composio.dev/composio/server/5f0c/mcp?user_id=u", Refused("removed")),
+        ("https://mcp.composio.dev/gmail/three-random-words", Refused("removed")),
+        ("https://mcp.composio.dev/custom/mcp_1?user=u", Refused("removed")),
+        ("https://mcp.composio.dev/session/ses_1/sse", Refused("removed")),
+        ("https://apollo.composio.dev/v3/mcp/5f0c", Refused("staff")),
+        ("https://apollo-x-composio.vercel.app/v3/mcp/5f0c", Refused("staff")),
+        ("https://backend.composio.dev/api/rerouted/v2/x", Refused("410")),
+        ("https://backend.composio.dev/api/v3/mcp/servers", Refused("REST API")),
+        ("http://backend.composio.dev/tool_router/trs_1/mcp", Refused("not encrypted")),
+        ("https://mcp.example.com/mcp", Bare),
+        ("http://localhost:9/mcp", Sent(&[])),
+    ] {
+        for (key, header) in KEYS {
+            let outcome = Place::new().var("COMPOSIO_API_KEY", key).try_load(&[url]);
+            match (&expected, outcome) {
+                (Sent(misfits), Ok(config)) => {
+                    assert!(!misfits.contains(&key), "{url} {key}");
+                    assert_eq!(sent(&config), header, "{url}");
+                    assert!(config.headers.is_empty() && config.warnings.is_empty());
+                }
+                (Sent(misfits), Err(error)) => {
+                    let report = error.report();
+                    assert!(misfits.contains(&key), "{url} {key}: {report}");
+                    assert!(report.contains("does not fit the URL"), "{url} {key}: {report}");
+                }
+                (Bare, Ok(config)) => assert_eq!(sent(&config), "", "{url} {key}"),
+                (Refused(word), Err(error)) => {
+                    let report = error.report();
+                    assert!(report.contains(word) && report.contains("hint:"), "{url}: {report}");
+                }
+                (Bare, Err(error)) => panic!("{url} {key}: {}", error.report()),
+                (Refused(_), Ok(_)) => panic!("{url} {key} was taken"),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_api_has_its_own_endpoint_and_none_of_the_headers() {
+    let load = |place: &Place| {
+        let args = ["composio-bridge", "--header", "x-mine: 1", "--proxy=http://p:1"];
+        let cli = crate::cli::parse(args.map(Into::into).to_vec()).expect("the usage is right");
+        Config::for_api(cli, &place.environment()).expect("the configuration is right")
+    };
+    let place = Place::new().var("COMPOSIO_API_KEY", "ak_1");
+    let config = load(&place);
+    assert_eq!(config.endpoint.as_str(), "https://backend.composio.dev/");
+    assert_eq!((sent(&config).as_str(), config.headers.len()), ("x-api-key ak_1", 0));
+    assert!(matches!(config.network.proxy, crate::config::ProxyChoice::Url { .. }));
+    let config = load(&place.var("COMPOSIO_BASE_URL", "http://127.0.0.1:9/prefix"));
+    assert_eq!(config.endpoint.as_str(), "http://127.0.0.1:9/prefix");
+    assert_eq!(sent(&config), "x-api-key ak_1");
+}

@@ -9,17 +9,23 @@ use reqwest::Url;
 use tracing::level_filters::LevelFilter;
 
 use super::{
-    Config, Log, Network, ProxyChoice, Timeouts, ToolFilter, credential, endpoint,
+    Config, Log, Network, ProxyChoice, Strategy, Timeouts, ToolFilter, credential, endpoint,
     environment::Environment,
     file,
     header::{Collector, Headers},
     key,
     keys::{Choice, Keys},
-    layer, sign_in,
+    layer,
+    session::{self, Target},
+    sign_in,
 };
 use crate::{
     auth::store::Place,
-    cli::{Cli, Command, HeaderSource, Settings},
+    cli::{Cli, Command, HeaderSource, Settings, value::PositiveSeconds},
+    composio::{
+        rest,
+        url::{self, Shape},
+    },
     error::{Error, Kind},
 };
 
@@ -39,6 +45,21 @@ struct Sources {
     file: Settings,
 }
 
+/// What a configuration is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Bridge,
+    SignIn,
+    SignOut,
+    Api,
+}
+
+impl Purpose {
+    fn is_about_signing(self) -> bool {
+        matches!(self, Purpose::SignIn | Purpose::SignOut)
+    }
+}
+
 impl Config {
     /// Decides between the command line, the environment, the profile and the file, in this
     /// order, and checks the outcome. Reads the configuration file, header files and a key file;
@@ -48,19 +69,58 @@ impl Config {
     /// [`Kind::Usage`] for the command line, [`Kind::Config`] for the rest. No message holds a
     /// value that could be secret.
     pub fn load(cli: Cli, env: &Environment) -> Result<Config, Error> {
+        let purpose = match cli.command {
+            Some(Command::Login) => Purpose::SignIn,
+            Some(Command::Logout) => Purpose::SignOut,
+            _ => Purpose::Bridge,
+        };
+        Config::load_for(purpose, cli, env)
+    }
+
+    /// The same for Composio's REST API: the endpoint is `COMPOSIO_BASE_URL`, or else the usual
+    /// base, and the headers that were named for an MCP server are left out.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn for_api(mut cli: Cli, env: &Environment) -> Result<Config, Error> {
+        cli.settings.url = Some(rest::base(env)?);
+        Config::load_for(Purpose::Api, cli, env)
+    }
+
+    fn load_for(purpose: Purpose, cli: Cli, env: &Environment) -> Result<Config, Error> {
         let mut warnings = Vec::new();
         check_surplus(&cli.settings)?;
-        let is_signing = matches!(cli.command, Some(Command::Login | Command::Logout));
         let sources = Sources::read(cli, env, &mut warnings)?;
-        let (headers, more) = sources.headers(env)?;
-        warnings.extend(more);
+        let headers = match purpose {
+            Purpose::Api => Headers::new(),
+            _ => sources.headers(env, &mut warnings)?,
+        };
         let url_kind = if sources.flags.url.is_some() { Kind::Usage } else { Kind::Config };
         let keys = sources.keys(env);
         let named_headers = sources.flags.headers_in_order.clone();
-        let settings = sources.merged();
-        let endpoint = endpoint_of(&settings, url_kind)?;
-
+        let mut settings = sources.merged();
+        let mut wish = None;
+        match purpose {
+            Purpose::Api => {}
+            _ => match session::target(&settings, env)? {
+                Some(Target::Url(url)) => settings.url = Some(url),
+                Some(Target::Wish(found)) => wish = Some(found),
+                None => {}
+            },
+        }
+        if purpose == Purpose::Api {
+            settings.connect_timeout.get_or_insert(PositiveSeconds(rest::CONNECT_LIMIT));
+        }
         let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
+        let (endpoint, composio, repairs) = match &wish {
+            Some(wish) => (
+                endpoint::parse(&wish.endpoint(), false, Kind::Config)?,
+                Some(Shape::Session),
+                Vec::new(),
+            ),
+            None => endpoint_of(&settings, url_kind, base.as_ref(), purpose)?,
+        };
+
         let named = credential::is_named(&headers, &endpoint, base.as_ref())?;
         let choice = match named {
             true => Choice::None,
@@ -78,7 +138,9 @@ impl Config {
             sign_in: sign_in::read(&settings, &named_headers, env)?,
             may_sign_in: !named && key.is_none() && is_private,
             endpoint,
-            strategy: settings.transport.unwrap_or_default(),
+            session: wish,
+            composio,
+            strategy: settings.transport.unwrap_or(usual_transport(composio)),
             protocol: settings.protocol.unwrap_or_default(),
             headers,
             key,
@@ -91,9 +153,10 @@ impl Config {
             tools: ToolFilter { allow: settings.allow_tool, ignore: settings.ignore_tool },
             state_dir: env.state_dir(),
             warnings,
+            repairs,
         };
         match misfit {
-            Some(error) if !is_signing && !is_signed_in(&config) => Err(error),
+            Some(error) if !purpose.is_about_signing() && !is_signed_in(&config) => Err(error),
             _ => Ok(config),
         }
     }
@@ -132,13 +195,15 @@ impl Sources {
     }
 
     /// The headers of all sources; of one name the strongest source's stands.
-    fn headers(&self, env: &Environment) -> Result<(Headers, Vec<String>), Error> {
+    fn headers(&self, env: &Environment, warnings: &mut Vec<String>) -> Result<Headers, Error> {
         let mut collector = Collector::new(env);
         for settings in [&self.file, &self.profile, &self.environment, &self.flags] {
             collector.add(&settings.headers_in_order)?;
         }
         collector.warn_of_literals(&self.flags.headers_in_order);
-        Ok(collector.finish())
+        let (headers, more) = collector.finish();
+        warnings.extend(more);
+        Ok(headers)
     }
 
     fn keys(&self, env: &Environment) -> Keys {
@@ -160,13 +225,35 @@ fn warn_of_readable(file: &file::File, warnings: &mut Vec<String>) {
     }
 }
 
-fn endpoint_of(settings: &Settings, kind: Kind) -> Result<Url, Error> {
+/// The endpoint, what it is of Composio's, and what was repaired.
+fn endpoint_of(
+    settings: &Settings,
+    kind: Kind,
+    base: Option<&Url>,
+    purpose: Purpose,
+) -> Result<(Url, Option<Shape>, Vec<&'static str>), Error> {
     let Some(text) = &settings.url else {
         return Err(Error::new(Kind::Usage, "there is no URL of a remote MCP server")
             .hint("pass it as the first argument: `composio-bridge https://mcp.example.com/mcp`")
             .hint("or name a profile that has one: `composio-bridge --profile NAME`"));
     };
-    endpoint::parse(text, settings.allow_http == Some(true), kind)
+    let allow_http = settings.allow_http == Some(true);
+    let parse = || endpoint::parse(text, allow_http, kind);
+    // The API has no shape of an endpoint, and whoever signs out may do so of anything.
+    if matches!(purpose, Purpose::Api | Purpose::SignOut) {
+        return Ok((parse()?, None, Vec::new()));
+    }
+    let known = Url::parse(text.trim()).ok();
+    let known = known.filter(|url| url.username().is_empty() && url.password().is_none());
+    match known.and_then(|url| url::explain(&url, base, allow_http)) {
+        None => Ok((parse()?, None, Vec::new())),
+        Some(found) => {
+            let (shape, repairs) = (found.shape, found.changes.clone());
+            let endpoint = found.usable()?;
+            parse()?;
+            Ok((endpoint, Some(shape), repairs))
+        }
+    }
 }
 
 /// A word in the place of the port is a mistake, and may be a secret.
@@ -178,6 +265,11 @@ fn check_surplus(flags: &Settings) -> Result<(), Error> {
     Err(Error::new(Kind::Usage, "there is an argument too many after the URL")
         .because("only a port number, 0 to 65535, can stand there")
         .hint("a value with spaces needs quotes: `--header 'Name: some value'`"))
+}
+
+/// Composio has turned HTTP+SSE off, so that there is no use in trying it.
+fn usual_transport(composio: Option<Shape>) -> Strategy {
+    if composio.is_some_and(Shape::is_http_only) { Strategy::HttpOnly } else { Strategy::default() }
 }
 
 fn timeouts(settings: &Settings) -> Timeouts {

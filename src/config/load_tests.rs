@@ -222,7 +222,7 @@ fn a_key_of_the_environment_goes_to_composio_only() {
     assert_eq!(key(&place.load(&["http://localhost:1/mcp"])).as_deref(), Some("ak_1"));
     let config = place.load(&[OTHER]);
     assert_eq!((key(&config), config.warnings), (None, vec![]));
-    let config = place.load(&["http://backend.composio.dev/", "--allow-http"]);
+    let config = place.load(&["http://backend.composio.dev/x", "--allow-http"]);
     assert_eq!(key(&config), None);
     let place = place.var("COMPOSIO_BASE_URL", "https://x.example:444/api");
     assert_eq!(key(&place.load(&[OTHER])), None, "another port is another origin");

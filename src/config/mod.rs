@@ -6,6 +6,7 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
+//! - [`session`]: a Composio session in the place of a URL.
 //! - [`sign_in`], [`client`]: how to sign in, and in whose name.
 //! - [`credential`], [`keys`], `key`: who may be given a key, which one, and getting it.
 
@@ -19,6 +20,7 @@ mod key;
 pub mod keys;
 mod layer;
 mod load;
+pub mod session;
 pub mod sign_in;
 
 use std::{path::PathBuf, time::Duration};
@@ -27,7 +29,10 @@ use clap::ValueEnum;
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 
-use crate::composio::key::{Key, Place};
+use crate::composio::{
+    key::{Key, Place},
+    url::Shape,
+};
 
 /// Which transports are tried, and in which order (`--transport`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -141,8 +146,12 @@ pub struct Log {
 /// Everything a bridge needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The MCP endpoint.
+    /// The MCP endpoint. For a session that the bridge keeps, it is a stand-in of the same origin.
     pub endpoint: Url,
+    /// The Composio session that the bridge keeps.
+    pub session: Option<session::Wish>,
+    /// What that is of Composio's; `None` where it is none of theirs.
+    pub composio: Option<Shape>,
     /// The transports to try.
     pub strategy: Strategy,
     /// The protocol to speak with the remote.
@@ -176,4 +185,6 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// What the person should know although it is no error; logged once at warn level.
     pub warnings: Vec<String>,
+    /// What was repaired; logged once at debug level.
+    pub repairs: Vec<&'static str>,
 }

@@ -15,6 +15,7 @@ use crate::{
     auth::{exchange::may_be_asked, jwt::Key, mcp_remote},
     cli::{HeaderSource, Settings, sign_in::SignInSettings, value::PositiveSeconds},
     error::{Error, Kind},
+    remote::redirect::same_origin,
 };
 
 /// How long a person may take to sign in.
@@ -124,6 +125,17 @@ pub struct SignIn {
     pub success_url: Option<Url>,
     /// Where mcp-remote, started with the same options, keeps its sign-in.
     pub mcp_remote: Vec<mcp_remote::Place>,
+}
+
+impl SignIn {
+    /// Whether the person named the server at this URL, and not another server.
+    pub fn names(&self, url: &Url) -> bool {
+        let provider = self.identity_provider.as_ref();
+        let issuer = provider.and_then(|provider| Url::parse(&provider.issuer).ok());
+        let endpoint = provider.and_then(|provider| provider.token_endpoint.as_ref());
+        let named = [self.token_endpoint.as_ref(), endpoint, issuer.as_ref()];
+        named.into_iter().flatten().any(|named| same_origin(named, url))
+    }
 }
 
 /// Reads and checks the options about signing in. No message holds a value.

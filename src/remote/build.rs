@@ -7,7 +7,9 @@ use std::{
     time::Duration,
 };
 
-use reqwest::{Certificate, ClientBuilder, Identity, NoProxy, Proxy, Url, cookie::Jar};
+use reqwest::{
+    Certificate, ClientBuilder, Identity, NoProxy, Proxy, Url, cookie::Jar, dns::Resolve,
+};
 use rustls::{
     ConfigBuilder, RootCertStore, WantsVerifier,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -59,14 +61,37 @@ fn of_environment(url: &Url) -> Option<Url> {
 /// # Errors
 /// A certificate file, the client certificate or the proxy is unusable.
 pub fn build(config: &Config, cookies: &Arc<Jar>, tls: bool) -> Result<reqwest::Client, Error> {
+    with(config, &|| plain(config, cookies), tls)
+}
+
+/// The same, with names looked up by `resolver`.
+///
+/// # Errors
+/// A certificate file, the client certificate or the proxy is unusable.
+pub fn build_looking_up(
+    config: &Config,
+    cookies: &Arc<Jar>,
+    tls: bool,
+    resolver: Arc<dyn Resolve>,
+) -> Result<reqwest::Client, Error> {
+    let plain = || Ok(plain(config, cookies)?.dns_resolver(Arc::clone(&resolver)));
+    with(config, &plain, tls)
+}
+
+/// Adds TLS to what `plain` gives.
+fn with(
+    config: &Config,
+    plain: &dyn Fn() -> Result<ClientBuilder, Error>,
+    tls: bool,
+) -> Result<reqwest::Client, Error> {
     if !tls {
-        let builder = plain(config, cookies)?;
+        let builder = plain()?;
         return builder.tls_backend_preconfigured(no_tls()?).build().map_err(|e| unusable(&e));
     }
     // A second installation is refused, and harmless: it would be the same provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let encrypted = |extra: Vec<Certificate>| -> Result<ClientBuilder, Error> {
-        let builder = with_identity(plain(config, cookies)?, config)?;
+        let builder = with_identity(plain()?, config)?;
         Ok(if extra.is_empty() { builder } else { builder.tls_certs_merge(extra) })
     };
     let extra = certificates(config)?;
@@ -74,7 +99,7 @@ pub fn build(config: &Config, cookies: &Arc<Jar>, tls: bool) -> Result<reqwest::
     if let Ok(client) = encrypted(parsed)?.build() {
         return Ok(client);
     }
-    let builder = plain(config, cookies)?.tls_backend_preconfigured(compiled_in(config, extra)?);
+    let builder = plain()?.tls_backend_preconfigured(compiled_in(config, extra)?);
     builder.build().map_err(|error| unusable(&error))
 }
 
@@ -189,7 +214,10 @@ fn no_identity(path: &Path) -> Error {
 }
 
 /// A TLS configuration that trusts nobody, for a client that will never use it.
-fn no_tls() -> Result<rustls::ClientConfig, Error> {
+///
+/// # Errors
+/// None, at present.
+pub fn no_tls() -> Result<rustls::ClientConfig, Error> {
     Ok(tls()?.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
 }
 

@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{error::Error, message::Message};
+use crate::{composio::url::Shape, error::Error, message::Message};
 
 /// Names one HTTP exchange: a POST with its answer, or a GET with its stream.
 pub type ExchangeId = u64;
@@ -130,6 +130,8 @@ pub struct Refusal {
     pub wants_sign_in: bool,
     /// Whether what the endpoint stood for was gone, and a new one is in its place.
     pub is_replaced: bool,
+    /// What of Composio's it came from, if it did.
+    pub composio: Option<Shape>,
     /// The media type of the body, lower case, without parameters.
     pub content_type: String,
     /// The body, up to 64 KiB.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::event::Refusal;
 use crate::{
-    auth::challenge,
+    auth::{challenge, exchange},
+    composio::url::Shape,
     error::{Error, Kind},
     message::{Message, member},
 };
@@ -116,11 +117,18 @@ fn kind(status: u16) -> Kind {
 }
 
 fn hint(refusal: &Refusal) -> Option<String> {
+    let of_composio = refusal.composio.and_then(|shape| shape.hint(refusal.status));
     let text = match refusal.status {
         401 if wants_token(refusal) => {
             let sign_in = refusal.sign_in.as_deref()?;
-            return Some(format!("sign in with `{sign_in}`, or pass the credential it expects"));
+            let key = match refusal.composio {
+                Some(Shape::Connect) => "store a consumer key with `composio-bridge key set`",
+                Some(_) => "store a project key with `composio-bridge key set`",
+                None => "pass the credential it expects",
+            };
+            return Some(format!("sign in with `{sign_in}`, or {key}"));
         }
+        _ if of_composio.is_some() => of_composio?,
         401 => {
             "check that the API key is set, belongs to this server and is sent in the header it expects"
         }
@@ -146,16 +154,21 @@ fn wants_token(refusal: &Refusal) -> bool {
     refusal.sign_in.is_some() && challenge.is_some()
 }
 
+/// No person reads more details than these.
+const MOST_ERRORS: usize = 10;
+
 /// What a body says, whatever its form.
 #[derive(Default)]
-struct Said {
-    message: Option<String>,
-    suggested_fix: Option<String>,
-    request_id: Option<String>,
+pub(crate) struct Said {
+    pub(crate) message: Option<String>,
+    /// What is wrong in detail, as Composio's API says it.
+    pub(crate) errors: Vec<String>,
+    pub(crate) suggested_fix: Option<String>,
+    pub(crate) request_id: Option<String>,
 }
 
 impl Said {
-    fn from(refusal: &Refusal) -> Said {
+    pub(crate) fn from(refusal: &Refusal) -> Said {
         let Ok(body) = serde_json::from_slice::<Value>(&refusal.body) else {
             return Said { message: from_text(refusal), ..Said::default() };
         };
@@ -167,6 +180,7 @@ impl Said {
         Said {
             // OAuth's shape: the error is a code, the description is for people.
             message: text(&body, "error_description").or(message).or_else(|| text(&body, "detail")),
+            errors: exchange::texts(error, "errors").take(MOST_ERRORS).map(clip).collect(),
             suggested_fix: text(error, "suggested_fix"),
             request_id: text(error, "request_id"),
         }
@@ -209,6 +223,7 @@ mod tests {
             sign_in: None,
             wants_sign_in: false,
             is_replaced: false,
+            composio: None,
             content_type: content_type.to_owned(),
             body: Bytes::copy_from_slice(body.as_bytes()),
             retry_after: None,

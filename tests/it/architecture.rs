@@ -14,6 +14,11 @@ const PURE: &[&str] = &[
     "message",
     "era",
     "auth/challenge.rs",
+    "composio/rest/notice.rs",
+    "composio/rest/refusal.rs",
+    "composio/rest/retry.rs",
+    "composio/session/body.rs",
+    "composio/session/check.rs",
     "auth/mcp_remote/hash.rs",
     "auth/mcp_remote/json.rs",
     "bridge/state",
@@ -31,6 +36,7 @@ const PURE: &[&str] = &[
     "config/header.rs",
     "cli/argv.rs",
     "composio/key.rs",
+    "composio/url.rs",
 ];
 
 /// What such a room never mentions. A URL is plain data, whoever exports it.

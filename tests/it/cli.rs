@@ -149,7 +149,7 @@ fn no_mistake_shows_a_secret() {
         vec![url, "--connect-timeout", MARKER],
         vec![url, "--debug=s3cr3t-m4rk3r"],
         vec![url, "--header", &control],
-        vec!["https://mcp.composio.dev/", "--header", &header, "--header", &two],
+        vec!["https://backend.composio.dev/x", "--header", &header, "--header", &two],
         vec!["--header", "x-api-key", MARKER],
     ] {
         let (status, stderr) = refused(&args, &[]);

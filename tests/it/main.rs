@@ -8,6 +8,8 @@ mod awkward;
 mod bytes;
 mod cli;
 mod composio_keys;
+mod composio_standin;
+mod composio_urls;
 mod descriptors;
 mod ending;
 mod era_a;

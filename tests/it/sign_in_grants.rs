@@ -330,3 +330,89 @@ fn an_issuer_of_another_name_is_accepted_by_that_name_alone() {
     let stored: Value = serde_json::from_str(&stored(&place)).expect("one sign-in");
     assert_eq!(stored["issuer"], OTHER);
 }
+
+/// Nobody ran `composio-bridge login`, and nobody is asked or told anything.
+#[test]
+fn a_program_is_signed_in_by_the_bridge_itself() {
+    let place = Authorization::start();
+    let client = Client::new(&place);
+    let file = place.home.path().join("assertion");
+    fs::write(&file, "x").expect("written");
+    let workload = format!("--workload-identity=@{}", file.display());
+    let own = "--static-oauth-client-info={\"client_id\":\"me\",\"client_secret\":\"own\"}";
+    for args in [
+        &["--client-credentials", own][..],
+        &["--client-credentials", &client.option],
+        &[workload.as_str()],
+    ] {
+        place.revoke();
+        let _ = fs::remove_dir_all(place.home.path().join("state"));
+        let mut setup = place.bridge_with_browser(place.server.endpoint());
+        for arg in args {
+            setup = setup.arg(*arg);
+        }
+        let mut bridge = setup.spawn();
+        bridge.handshake("2025-06-18");
+        bridge.call_works("1");
+        // The token is refused in the middle, and there is a next one.
+        place.revoke();
+        bridge.call_works("2");
+        bridge.finish();
+    }
+    assert_eq!(place.pages_opened(), 0);
+    assert_eq!(place.asked("/token").len(), 6);
+}
+
+/// AU-23, T117: a secret that one authorization server knows is not shown to another.
+#[test]
+fn a_programs_secret_does_not_follow_the_server_to_another_issuer() {
+    let place = Authorization::start();
+    let own = "--static-oauth-client-info={\"client_id\":\"me\",\"client_secret\":\"own\"}";
+    let args = ["--client-credentials", own];
+    assert_eq!(place.login(&args).end().0, 0);
+    place.change(|script| script.tenant = "t2");
+    let (code, text) = place.login(&args).end();
+    assert!(code == 4 && text.contains("now belongs to"), "{code}: {text}");
+    assert!(place.asked("/t2/token").is_empty());
+}
+
+#[test]
+fn sign_ins_of_mcp_remote_are_listed_as_such() {
+    let place = Authorization::start();
+    place.sign_in(&[]);
+    let theirs = place.home.path().join(".mcp-auth/mcp-remote-v1");
+    fs::create_dir_all(&theirs).expect("it can be made");
+    let tokens = json!({
+        "access_token": format!("{MARKER}-a"), "refresh_token": format!("{MARKER}-r"),
+        "token_type": "Bearer", "issuer": "https://as.example", "expires_at": 1000,
+        "requested_scope": "files",
+    });
+    let file = theirs.join("0123_tokens.json");
+    fs::write(&file, tokens.to_string()).expect("written");
+    let client = json!({"client_id": "theirs", "client_secret": format!("{MARKER}-c")});
+    fs::write(theirs.join("0123_client_info.json"), client.to_string()).expect("written");
+    fs::write(theirs.join("4567_tokens.json"), "no JSON").expect("written");
+
+    let run = |args: &[&str]| {
+        let words = crate::support::bridge::executable();
+        let mut command = std::process::Command::new(&words[0]);
+        command.args(&words[1..]).args(args).env_clear().env("HOME", place.home.path());
+        command.env("XDG_STATE_HOME", place.home.path().join("state"));
+        String::from_utf8(command.output().expect("it starts").stdout).expect("text")
+    };
+    let (text, listed) = (run(&["auth", "status"]), run(&["auth", "status", "--json"]));
+    assert!(!text.contains(MARKER) && !listed.contains(MARKER), "{text}{listed}");
+    let file = file.to_str().expect("text");
+    for part in [file, "of mcp-remote", "https://as.example", "files", "expired on", "renewed"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let listed: Value = serde_json::from_str(&listed).expect("JSON");
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+    assert_eq!(listed[0]["source"], "composio-bridge");
+    let expected = json!({
+        "source": "mcp-remote", "file": file, "issuer": "https://as.example",
+        "clientId": "theirs", "scope": "files", "renewable": true, "expired": true,
+        "expiresAt": "Thu, 01 Jan 1970 00:00:01 GMT",
+    });
+    assert_eq!(listed[1], expected);
+}

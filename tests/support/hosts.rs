@@ -67,8 +67,12 @@ impl Hosts {
 
     /// A bridge to this URL, at home here.
     pub fn bridge(&self, url: &str) -> Setup {
+        self.bridge_as_usual(url).arg("--transport=http-only")
+    }
+
+    /// The same, with no transport named.
+    pub fn bridge_as_usual(&self, url: &str) -> Setup {
         Bridge::to(url)
-            .arg("--transport=http-only")
             .arg("--ca-file")
             .arg(self.trusted.path().to_str().expect("a plain path"))
             .arg(format!("--proxy=http://{}", self.proxy.addr()))

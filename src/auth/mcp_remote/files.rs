@@ -117,6 +117,27 @@ pub fn find(root: &Path, flags: &Flags<'_>) -> Option<SignIn> {
         .find_map(|place| place.read())
 }
 
+/// All sign-ins there are, whatever command line they belong to.
+pub fn all(root: &Path) -> Vec<SignIn> {
+    let names = |directory: &Path| -> Vec<String> {
+        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+        let mut names: Vec<_> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    };
+    let directories = names(root).into_iter().filter(|name| Version::of(name).is_some());
+    let mut found = Vec::new();
+    for directory in directories.map(|name| root.join(name)) {
+        for name in names(&directory) {
+            let Some(hash) = name.strip_suffix("_tokens.json") else { continue };
+            let place = Place { directory: directory.clone(), hash: hash.to_owned() };
+            found.extend(place.read());
+        }
+    }
+    found
+}
+
 /// Where the sign-in may be, the likeliest place first; `names` are the directories there are.
 pub fn places<'a>(
     root: &Path,

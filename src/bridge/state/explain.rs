@@ -42,7 +42,8 @@ pub(super) fn is_passing(end: &End) -> bool {
         End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
         End::Status(refused) => refusal::is_passing(refused.status),
         End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => false,
-        End::Redirected(_) | End::Unusable(_) | End::NotModern(_) => false,
+        End::Unusable(error) => error.kind() == Kind::Unreachable,
+        End::Redirected(_) | End::NotModern(_) => false,
     }
 }
 
@@ -67,7 +68,10 @@ pub(super) fn with_all_attempts(error: Error, failures: &[(Transport, Error)]) -
     if let Some(status) = first.http_status() {
         all = all.with_status(status);
     }
-    all.hint("check that the URL is an MCP endpoint")
+    match first.hints() {
+        [] => all.hint("check that the URL is an MCP endpoint"),
+        hints => hints.iter().fold(all, |all, hint| all.hint(hint)),
+    }
 }
 
 /// Adds what to try, by what the network said.

@@ -1,0 +1,91 @@
+//! Composio sessions: what is asked of one, and which were made here.
+//!
+//! - [`body`]: what is asked, from options over a document. Pure.
+//! - `check`: what is certainly wrong with it. Pure.
+//! - [`remembered`]: the sessions that were made here.
+
+pub mod body;
+mod check;
+pub mod remembered;
+#[cfg(test)]
+mod tests;
+
+use serde_json::Value;
+
+use super::rest::{Api, Call};
+use crate::error::{Error, Kind};
+use remembered::{Remembered, Store};
+
+/// Where sessions are, below the version of the API.
+pub const PATH: [&str; 2] = ["tool_router", "session"];
+
+/// The id of a session that a person names: the id itself, or a URL that holds it.
+///
+/// # Errors
+/// There is none in it; the message does not repeat it.
+pub fn id(named: &str) -> Result<&str, Error> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    let before_query = named.split(['?', '#']).next().unwrap_or_default();
+    let is_id = |part: &&str| {
+        part.strip_prefix("trs_")
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_letter))
+    };
+    before_query.trim().split('/').find(is_id).ok_or_else(|| {
+        Error::new(Kind::Usage, "that is no Composio session")
+            .because("the id of a session begins with trs_")
+            .hint("`composio-bridge session list` shows those that are remembered here")
+    })
+}
+
+/// The session for a configuration: the one remembered for the same key and the same wish, or else a
+/// new one, which is remembered. Of several processes that want the same at the same time, one makes
+/// it.
+///
+/// A remembered session may be gone on the other side: whoever finds that out forgets it
+/// ([`Store::forget`]) and asks again.
+///
+/// # Errors
+/// There is no key, the session cannot be made, or the answer holds none. That it cannot be
+/// remembered is no reason to go without it: it is logged.
+pub async fn obtain(api: &Api, store: Option<&Store>, body: &Value) -> Result<Remembered, Error> {
+    let owner = api.identity().await?;
+    let found = || store.and_then(|store| store.find(&owner, body));
+    if let Some(session) = found() {
+        return Ok(session);
+    }
+    let lock = lock(store).await;
+    let session = match found() {
+        Some(session) => session,
+        None => create(api, store, body).await?.0,
+    };
+    drop(lock);
+    Ok(session)
+}
+
+/// Makes a session and remembers it; what the API answered beside it.
+///
+/// # Errors
+/// As [`obtain`].
+pub async fn create(
+    api: &Api,
+    store: Option<&Store>,
+    body: &Value,
+) -> Result<(Remembered, Value), Error> {
+    const ATTEMPTED: &str = "could not create the Composio session";
+    let owner = api.identity().await?;
+    let answer = api.send(&Call::create(ATTEMPTED, &PATH, body.clone())).await?;
+    let Some(session) = Remembered::of(&answer, &owner, body) else {
+        return Err(Error::new(Kind::Protocol, ATTEMPTED)
+            .because("the answer holds no session id and MCP URL"));
+    };
+    if let Some(Err(error)) = store.map(|store| store.keep(&session)) {
+        tracing::warn!("{error}");
+    }
+    Ok((session, answer))
+}
+
+/// Without the lock there may be one session too many, which harms nobody.
+async fn lock(store: Option<&Store>) -> Option<remembered::Lock> {
+    let store = store?.clone();
+    tokio::task::spawn_blocking(move || store.lock()).await.ok()?.ok()
+}
