@@ -102,13 +102,6 @@ pub enum Command {
     Session(session::Session),
 }
 
-impl Command {
-    /// Whether it is about Composio's API.
-    pub(crate) fn is_of_api(&self) -> bool {
-        matches!(self, Command::Session(_))
-    }
-}
-
 /// The subcommands of `composio-bridge auth`.
 #[derive(Debug, Subcommand)]
 pub enum Auth {

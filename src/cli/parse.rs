@@ -22,16 +22,17 @@ pub fn parse(args: Vec<OsString>) -> Result<Cli, clap::Error> {
     let mut matches = parsed.map_err(without_values)?;
     let of_server = matches.subcommand().filter(|(name, _)| OF_A_SERVER.contains(name));
     let of_server = of_server.map(|(_, matches)| read(&mut matches.clone())).transpose()?;
-    let mut cli = read(&mut matches)?;
-    let before = match of_server {
-        Some(of_server) => of_server,
-        None if cli.command.as_ref().is_some_and(super::Command::is_of_api) => {
-            let deepest = deepest(&matches);
-            read(&mut table::read_general(deepest).map_err(without_values)?)?
-        }
-        None => return Ok(cli),
-    };
-    Ok(Cli { command: cli.command.take(), ..before })
+    // Reading takes things out, so this comes first.
+    let of_api = matches.subcommand().filter(|(name, _)| OF_THE_API.contains(name));
+    let of_api = of_api.map(|(_, matches)| {
+        read(&mut table::read_general(deepest(matches)).map_err(without_values)?)
+    });
+    let before = of_server.or(of_api.transpose()?);
+    let cli = read(&mut matches)?;
+    Ok(match before {
+        Some(before) => Cli { command: cli.command, ..before },
+        None => cli,
+    })
 }
 
 /// What was said with the innermost subcommand.
@@ -44,6 +45,9 @@ fn deepest(mut matches: &ArgMatches) -> &ArgMatches {
 
 /// The subcommands about one server, which take the options of bridging to it.
 const OF_A_SERVER: [&str; 2] = ["login", "logout"];
+
+/// The subcommands about Composio's API, which take those of its options that concern the API too.
+const OF_THE_API: [&str; 1] = ["session"];
 
 /// The whole command line, with the options of those subcommands described when they are asked for.
 fn command() -> Command {

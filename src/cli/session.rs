@@ -342,3 +342,65 @@ impl FromArgMatches for Configuration {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+
+    use clap::error::ErrorKind;
+
+    use super::*;
+    use crate::cli::{Cli, parse};
+
+    fn parsed(words: &[&str]) -> Result<Cli, Error> {
+        let words = ["composio-bridge", "session"].iter().chain(words);
+        parse(words.map(OsString::from).collect())
+    }
+
+    #[test]
+    fn every_operation_explains_itself() {
+        for operation in OPERATIONS {
+            let shown = parsed(&[operation.name, "--help"]).expect_err("it is help");
+            assert_eq!(shown.kind(), ErrorKind::DisplayHelp, "{shown}");
+            let text = shown.to_string();
+            for part in [operation.about, "--json", "--proxy", "--api-key-file", "--log-level"] {
+                assert!(text.contains(part), "{}: {part} is missing in {text}", operation.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_options_of_the_bridge_are_taken_where_they_concern_the_api() {
+        let words = [
+            "tools",
+            "--limit=5",
+            "--proxy=http://p:1",
+            "--no-proxy=a,b",
+            "--ca-file=one.pem",
+            "--ca-file",
+            "two.pem",
+            "--api-key-command=op read x",
+            "--org-id=o",
+            "--log-level=info",
+            "--ipv4",
+            "--profile=work",
+            "--config=c.toml",
+        ];
+        let cli = parsed(&words).expect("they are good");
+        let settings = &cli.settings;
+        assert_eq!(settings.proxy.as_deref(), Some("http://p:1"));
+        assert_eq!(settings.no_proxy.as_deref(), Some("a,b"));
+        assert_eq!(settings.ca_file.len(), 2);
+        assert!(settings.api_key_command.is_some() && settings.log_level.is_some());
+        assert_eq!((settings.ipv4, settings.sign_in.text("org-id")), (Some(true), Some("o")));
+        assert_eq!(cli.profile.as_deref(), Some("work"));
+        assert!(cli.config.is_some());
+        let Some(crate::cli::Command::Session(Session(chosen))) = &cli.command else {
+            panic!("{cli:?}");
+        };
+        assert_eq!((chosen.operation, chosen.options.text("limit")), ("tools", Some("5")));
+        let report = parsed(&["tools", "--log-level=SECRET"]).expect_err("no level").to_string();
+        assert!(report.contains("--log-level") && !report.contains("SECRET"), "{report}");
+        assert!(parsed(&["tools", "--header=a: b"]).is_err(), "headers are for servers");
+    }
+}

@@ -186,7 +186,13 @@ const GENERAL: [&str; 16] = [
 fn general() -> Vec<Arg> {
     let settings = Settings::augment_args(Command::new("settings"));
     let all = settings.get_arguments().filter(|arg| GENERAL.contains(&arg.get_id().as_str()));
-    let mut all: Vec<Arg> = all.cloned().collect();
+    let of_api = |arg: &Arg| match arg.get_id().as_str() {
+        "connect_timeout" => {
+            arg.clone().help("How long a connection may take, in seconds [default: 5]")
+        }
+        _ => arg.clone(),
+    };
+    let mut all: Vec<Arg> = all.map(of_api).collect();
     let rows: [Row; 2] = [
         ("config", Takes::Text("FILE"), "Read this configuration file instead of the usual one"),
         ("profile", Takes::Text("NAME"), "Use the settings under [profiles.NAME]"),

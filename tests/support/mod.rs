@@ -12,6 +12,7 @@ pub mod http2;
 pub mod json;
 pub mod modern;
 pub mod net;
+pub mod platform;
 pub mod remote;
 pub mod server;
 pub mod tls;
