@@ -137,7 +137,7 @@ pub struct Demo {
     #[arg(long)]
     pub serve: bool,
 
-    /// With --serve: serve a stand-in for Composio's API, and print how to use it
-    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    /// Walk the whole way with a stand-in for Composio's API: key, session, account, client
+    #[arg(long, conflicts_with_all = ["transport", "era", "client"])]
     pub composio: bool,
 }
