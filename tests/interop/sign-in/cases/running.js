@@ -119,6 +119,19 @@ export const cases = {
   "starts without a token, and the person is quick: SDK v1": quick(CLIENTS.legacy),
   "starts without a token, and the person is quick: SDK v2, as shipped": quick(CLIENTS.auto),
 
+  "starts without a token, and the person takes his time: SDK v2, as shipped": {
+    known: "a client of 2026-07-28 waits for its lists, is refused after 45 s, and hears of no change",
+    async show(place) {
+      place.person.is({ delay: 12_000 });
+      const client = await place.client(CLIENTS.auto, ["--startup-grace", "1"], QUIET);
+      const answered = Promise.all([toolsOf(client), client.local.listen(client.sdkClient, {})]);
+      const late = sleep(GRACE_MS, undefined, { ref: false }).then(() => assert.fail("kept waiting"));
+      const [names] = await Promise.race([answered, late]);
+      assert.deepEqual(names, []);
+      await served(client, 0);
+    },
+  },
+
   "more scopes in the middle: SDK v1": stepsUp(CLIENTS.legacy),
   "more scopes in the middle: SDK v2, 2026-07-28": stepsUp(CLIENTS.modern),
   "more scopes in the middle, where staying signed in is no scope": stepsUp(CLIENTS.legacy, { offline: false }),
