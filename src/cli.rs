@@ -6,6 +6,7 @@
 pub mod argv;
 pub mod key;
 mod parse;
+pub mod server;
 pub mod session;
 mod settings;
 pub mod sign_in;
@@ -100,6 +101,10 @@ pub enum Command {
     Url(key::UrlCommand),
     /// Make Composio sessions, look into them, and use their tools
     Session(session::Session),
+    /// Manage MCP servers, the kind of endpoint that came before sessions
+    Server(server::Server),
+    /// Turn an MCP server into the session that replaces it
+    Migrate(server::Migrate),
 }
 
 /// The subcommands of `composio-bridge auth`.

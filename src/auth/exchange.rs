@@ -97,6 +97,18 @@ impl Exchange {
         Ok(Found::Nothing)
     }
 
+    /// The status of a page, which is not read, and where it leads, which is not followed.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn knock(&self, url: &Url) -> Result<(StatusCode, Option<Url>), Error> {
+        let mut request = Request::new(Method::GET, url.clone());
+        accept_json(request.headers_mut());
+        let response = self.send(request).await?;
+        let leads = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        Ok((response.status(), leads.and_then(|leads| url.join(leads).ok())))
+    }
+
     /// Posts a form.
     ///
     /// # Errors

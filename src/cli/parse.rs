@@ -47,7 +47,7 @@ fn deepest(mut matches: &ArgMatches) -> &ArgMatches {
 const OF_A_SERVER: [&str; 2] = ["login", "logout"];
 
 /// The subcommands about Composio's API, which take those of its options that concern the API too.
-const OF_THE_API: [&str; 1] = ["session"];
+const OF_THE_API: [&str; 3] = ["session", "server", "migrate"];
 
 /// The whole command line, with the options of those subcommands described when they are asked for.
 fn command() -> Command {

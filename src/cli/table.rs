@@ -211,6 +211,11 @@ pub(crate) fn subcommands(command: Command, operations: &'static [Operation]) ->
     command.subcommand_required(true).subcommands(operations.iter().map(one))
 }
 
+/// Adds the options of a subcommand that has none below it.
+pub(crate) fn alone(command: Command, rows: &'static [Row]) -> Command {
+    command.args_override_self(true).args(rows.iter().map(argument)).args(general())
+}
+
 /// Which of the subcommands of a table was chosen.
 pub(crate) fn chosen(
     matches: &ArgMatches,
