@@ -134,6 +134,10 @@ pub struct Demo {
     /// Only serve the sandbox, and print the lines to paste into a client's configuration
     #[arg(long)]
     pub serve: bool,
+
+    /// With --serve: serve a stand-in for Composio's API, and print how to use it
+    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    pub composio: bool,
 }
 
 /// What one source says about the bridge; `None` or empty where it is silent.
@@ -240,6 +244,10 @@ pub struct Settings {
     /// What is said about signing in.
     #[command(flatten)]
     pub sign_in: SignInSettings,
+
+    /// What is said about a Composio session.
+    #[command(flatten)]
+    pub session: session::Configuration,
 
     /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
     #[arg(long, value_name = "PATTERN", help_heading = "Tools")]

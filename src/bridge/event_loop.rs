@@ -68,8 +68,7 @@ pub fn run(config: Config) -> Result<(), Error> {
 
 async fn serve(config: Arc<Config>) {
     let started = Instant::now();
-    let store =
-        Store::new(config.state_dir.as_deref(), config.endpoint.as_str(), &context(&config));
+    let store = Store::new(config.state_dir.as_deref(), &place(&config), &context(&config));
     let (reporter, events) = Reporter::new();
     let (reply, replies) = mpsc::unbounded_channel();
     let settings = settings(&config, &store);
@@ -191,6 +190,14 @@ fn now(started: Instant) -> Now {
 
 fn millis(span: Duration) -> Millis {
     Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX)
+}
+
+/// What the endpoint is called in the memory: a session that is kept has no URL of its own yet.
+fn place(config: &Config) -> String {
+    match &config.session {
+        Some(wish) => format!("{} {}", config.endpoint, wish.body),
+        None => config.endpoint.to_string(),
+    }
 }
 
 /// What is known beforehand of the credential that will be sent.

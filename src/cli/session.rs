@@ -80,6 +80,9 @@ const CONFIGURATION: [Row; 27] = [
     ),
 ];
 
+/// For a bridge.
+const ATTACHED: [Row; 1] = [("session", Text("trs_..."), "Bridge to this Composio session")];
+
 const USER: [Row; 1] = [("user", Text("ID"), "The user whose accounts are used")];
 const JSON: [Row; 1] = [("json", Nothing, "Print JSON")];
 const SESSION: [Row; 1] =
@@ -316,7 +319,8 @@ pub struct Configuration(pub Options);
 impl Args for Configuration {
     fn augment_args(command: Command) -> Command {
         let command = command.next_help_heading("Composio session");
-        command.args(USER.iter().chain(&CONFIGURATION).map(argument)).next_help_heading(None)
+        let rows = USER.iter().chain(&ATTACHED).chain(&CONFIGURATION);
+        command.args(rows.map(argument)).next_help_heading(None)
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -333,6 +337,7 @@ impl FromArgMatches for Configuration {
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
         self.0.update(&USER, matches);
+        self.0.update(&ATTACHED, matches);
         self.0.update(&CONFIGURATION, matches);
         Ok(())
     }

@@ -84,6 +84,11 @@ impl Options {
         self.values.is_empty()
     }
 
+    /// How many options were given, those with several values counted as often.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
     /// Sets an option, whatever was said about it before.
     pub(crate) fn set(&mut self, name: &'static str, values: impl IntoIterator<Item = String>) {
         self.values.retain(|(known, _)| *known != name);

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::{
     demo::{
         Era, Options, Transport,
+        composio::{KeyKind, StandIn},
         sandbox::{self, PREFERRED_PORT, Sandbox},
         script,
     },
@@ -31,6 +32,9 @@ pub fn run(options: Options) -> Result<(), Error> {
     let executable = std::env::current_exe().map_err(|cause| {
         Error::new(Kind::Unexpected, "could not find this executable").because(cause.to_string())
     })?;
+    if options.composio {
+        return serve_composio();
+    }
     if options.serve { serve(&executable, options) } else { play(&executable, options) }
 }
 
@@ -60,6 +64,21 @@ fn serve(executable: &Path, options: Options) -> Result<(), Error> {
         snippet(executable, &url)
     ));
     sandbox.run_for_ever();
+    Ok(())
+}
+
+/// Serves the stand-in for Composio; its key is good for nothing else.
+fn serve_composio() -> Result<(), Error> {
+    let stand_in = StandIn::start_preferred().map_err(no_sandbox)?;
+    say(&format!(
+        "A stand-in for Composio's API is at {url} until Ctrl-C. To use it in another terminal:\n\n\
+         export COMPOSIO_BASE_URL={url}\nexport COMPOSIO_API_KEY={key}\n\n\
+         It has the apps gmail, github, slack and hackernews; nothing that is done there has any\n\
+         effect. Opening a connect link connects the account.",
+        url = stand_in.base_url(),
+        key = stand_in.key(KeyKind::Project),
+    ));
+    stand_in.run_for_ever();
     Ok(())
 }
 

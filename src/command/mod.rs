@@ -47,6 +47,7 @@ fn demo_options(options: &cli::Demo) -> Options {
         era: options.era,
         client: options.client,
         serve: options.serve,
+        composio: options.composio,
     }
 }
 

@@ -4,8 +4,10 @@
 //! - [`key_store`]: the key that is kept on this machine.
 //! - [`url`]: what a URL is, how it is repaired, what is wrong with it.
 //! - [`rest`]: the client of the REST API.
+//! - [`keeper`]: the session that a bridge keeps for itself.
 //! - [`session`]: what is asked of a Composio session, and which were made here.
 
+pub mod keeper;
 pub mod key;
 pub mod key_store;
 pub mod rest;

@@ -12,7 +12,7 @@ use clap::{
 };
 
 use super::environment::Environment;
-use crate::cli::{HeaderSource, Settings, header_order};
+use crate::cli::{HeaderSource, Settings, header_order, session};
 
 /// What is wrong with a key or its value. The value is never part of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -175,6 +175,7 @@ pub(super) fn over(strong: Settings, mut weak: Settings) -> Settings {
         log_level: strong.log_level.or(weak.log_level),
         log_file: strong.log_file.or(weak.log_file),
         sign_in: strong.sign_in.over(weak.sign_in),
+        session: session::Configuration(strong.session.0.over(weak.session.0)),
         ..Settings::default()
     }
 }

@@ -15,7 +15,9 @@ use super::{
     header::{Collector, Headers},
     key,
     keys::{Choice, Keys},
-    layer, sign_in,
+    layer,
+    session::{self, Target},
+    sign_in,
 };
 use crate::{
     auth::store::Place,
@@ -97,12 +99,27 @@ impl Config {
         let keys = sources.keys(env);
         let named_headers = sources.flags.headers_in_order.clone();
         let mut settings = sources.merged();
+        let mut wish = None;
+        match purpose {
+            Purpose::Api => {}
+            _ => match session::target(&settings, env)? {
+                Some(Target::Url(url)) => settings.url = Some(url),
+                Some(Target::Wish(found)) => wish = Some(found),
+                None => {}
+            },
+        }
         if purpose == Purpose::Api {
             settings.connect_timeout.get_or_insert(PositiveSeconds(rest::CONNECT_LIMIT));
         }
         let base = env.get("COMPOSIO_BASE_URL").and_then(|text| Url::parse(text).ok());
-        let (endpoint, composio, repairs) =
-            endpoint_of(&settings, url_kind, base.as_ref(), purpose)?;
+        let (endpoint, composio, repairs) = match &wish {
+            Some(wish) => (
+                endpoint::parse(&wish.endpoint(), false, Kind::Config)?,
+                Some(Shape::Session),
+                Vec::new(),
+            ),
+            None => endpoint_of(&settings, url_kind, base.as_ref(), purpose)?,
+        };
 
         let named = credential::is_named(&headers, &endpoint, base.as_ref())?;
         let choice = match named {
@@ -121,6 +138,7 @@ impl Config {
             sign_in: sign_in::read(&settings, &named_headers, env)?,
             may_sign_in: !named && key.is_none() && is_private,
             endpoint,
+            session: wish,
             composio,
             strategy: settings.transport.unwrap_or(usual_transport(composio)),
             protocol: settings.protocol.unwrap_or_default(),

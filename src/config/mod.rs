@@ -6,6 +6,7 @@
 //! - `layer`, `file`: what one source says, and one source over another.
 //! - [`endpoint`]: which URL may be an endpoint.
 //! - [`header`]: the headers that were named.
+//! - [`session`]: a Composio session in the place of a URL.
 //! - [`sign_in`], [`client`]: how to sign in, and in whose name.
 //! - [`credential`], [`keys`], `key`: who may be given a key, which one, and getting it.
 
@@ -19,6 +20,7 @@ mod key;
 pub mod keys;
 mod layer;
 mod load;
+pub mod session;
 pub mod sign_in;
 
 use std::{path::PathBuf, time::Duration};
@@ -144,8 +146,10 @@ pub struct Log {
 /// Everything a bridge needs to know.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The MCP endpoint.
+    /// The MCP endpoint. For a session that the bridge keeps, it is a stand-in of the same origin.
     pub endpoint: Url,
+    /// The Composio session that the bridge keeps.
+    pub session: Option<session::Wish>,
     /// What that is of Composio's; `None` where it is none of theirs.
     pub composio: Option<Shape>,
     /// The transports to try.

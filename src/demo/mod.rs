@@ -6,6 +6,8 @@
 //!   asks the person, which the eras do differently.
 //! - `http_sse`: the HTTP+SSE face, which rmcp no longer has.
 //! - `refusal`: what a server of 2026-07-28 alone tells a legacy client, which rmcp does not.
+//! - [`composio`]: a stand-in for Composio's API, on loopback too.
+//! - `loopback`: the HTTP server under both.
 //! - [`script`]: launches the bridge as a client would, and plays a dialogue with it.
 //!
 //! Nothing here leaves the machine or needs an account. The tests use the sandbox as the remote
@@ -13,8 +15,10 @@
 
 mod ask;
 mod child;
+pub mod composio;
 mod handler;
 mod http_sse;
+mod loopback;
 mod refusal;
 pub mod sandbox;
 pub mod script;
@@ -62,4 +66,6 @@ pub struct Options {
     pub client: Dialect,
     /// Keep the sandbox running for a real client instead of playing the dialogue.
     pub serve: bool,
+    /// Serve the stand-in for Composio's API in the place of the sandbox.
+    pub composio: bool,
 }

@@ -1,32 +1,22 @@
 //! The sandbox remote: a small MCP server on loopback, in a thread of its own.
 
-use std::{
-    convert::Infallible,
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    thread::JoinHandle,
-};
+use std::{io, sync::Arc};
 
 use ::http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::{body::Incoming, service::Service};
 use hyper_util::service::TowerToHyperService;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::oneshot,
 };
 
 use super::{
     Era, Transport,
     handler::{Handler, Shared},
     http_sse::HttpSse,
+    loopback::{Answering, Loopback},
     refusal,
 };
-use crate::local::http;
 pub(super) use crate::local::http::Answer;
 
 /// The port that [`Sandbox::start_preferred`] tries first, so that a configuration pasted into a
@@ -35,11 +25,7 @@ pub const PREFERRED_PORT: u16 = 7676;
 
 /// A running sandbox; it stops when this is dropped.
 #[derive(Debug)]
-pub struct Sandbox {
-    address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
-}
+pub struct Sandbox(Loopback);
 
 impl Sandbox {
     /// Starts a sandbox on any free port of 127.0.0.1; it accepts connections at return.
@@ -59,36 +45,17 @@ impl Sandbox {
     }
 
     fn start_on(port: u16, era: Era) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
-        listener.set_nonblocking(true)?;
-        let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (stop, stopped) = oneshot::channel();
-        let thread = std::thread::Builder::new()
-            .name("sandbox".into())
-            .spawn(move || runtime.block_on(serve(listener, era, stopped)))?;
-        Ok(Sandbox { address, stop: Some(stop), thread: Some(thread) })
+        Loopback::start(port, move |_| answering(Faces::new(era))).map(Sandbox)
     }
 
     /// The URL of one of its two faces.
     pub fn url(&self, transport: Transport) -> String {
-        url(self.address.port(), transport)
+        url(self.0.address().port(), transport)
     }
 
     /// Serves until the process is ended from outside.
-    pub fn run_for_ever(mut self) {
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
-    }
-}
-
-impl Drop for Sandbox {
-    fn drop(&mut self) {
-        self.stop.take();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+    pub fn run_for_ever(self) {
+        self.0.run_for_ever();
     }
 }
 
@@ -100,31 +67,11 @@ pub fn url(port: u16, transport: Transport) -> String {
     }
 }
 
-/// Accepts connections until the other end of `stopped` is gone.
-async fn serve(listener: std::net::TcpListener, era: Era, mut stopped: oneshot::Receiver<()>) {
-    let Ok(listener) = TcpListener::from_std(listener) else {
-        return;
-    };
-    let faces = Faces::new(era);
-    loop {
-        tokio::select! {
-            _ = &mut stopped => return,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => { tokio::spawn(connection(stream, faces.clone())); }
-                // A lack of file descriptors passes; spinning on it would not help.
-                Err(_) => tokio::time::sleep(std::time::Duration::from_millis(50)).await,
-            },
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, faces: Faces) {
-    let _ = stream.set_nodelay(true);
-    let answer = move |request| {
+fn answering(faces: Faces) -> Answering {
+    Arc::new(move |request| {
         let faces = faces.clone();
-        async move { faces.answer(request).await }
-    };
-    http::serve(&http1::Builder::new(), stream, answer).await;
+        Box::pin(async move { faces.answer(request).await })
+    })
 }
 
 /// The two transports, in front of one [`Shared`] state.
@@ -157,14 +104,17 @@ impl Faces {
         }
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Answer, Infallible> {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
         let modern = self.era == Era::Modern;
         match request.uri().path() {
-            "/mcp" if modern && refusal::is_due(&request) => Ok(refusal::answer(request).await),
-            "/mcp" => self.streamable.call(request).await,
-            "/sse" | "/messages" if !modern => Ok(self.http_sse.answer(request).await),
-            _ if modern => Ok(plain(StatusCode::NOT_FOUND, "try /mcp")),
-            _ => Ok(plain(StatusCode::NOT_FOUND, "try /mcp or /sse")),
+            "/mcp" if modern && refusal::is_due(&request) => refusal::answer(request).await,
+            "/mcp" => {
+                let Ok(answer) = self.streamable.call(request).await;
+                answer
+            }
+            "/sse" | "/messages" if !modern => self.http_sse.answer(request).await,
+            _ if modern => plain(StatusCode::NOT_FOUND, "try /mcp"),
+            _ => plain(StatusCode::NOT_FOUND, "try /mcp or /sse"),
         }
     }
 }

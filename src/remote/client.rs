@@ -16,10 +16,13 @@ use super::{
 };
 use crate::{
     auth::source::{Instead, Source},
-    composio::{key::Key, url::Shape},
+    composio::{keeper::Keeper, key::Key, url::Shape},
     config::{Config, Timeouts},
     error::{Error, Kind},
 };
+
+/// The header that names an MCP session.
+const SESSION: &str = "mcp-session-id";
 
 /// How much of an error response is read, in bytes.
 const REFUSAL_LIMIT: usize = 64 * 1024;
@@ -33,6 +36,8 @@ pub struct Client {
     headers: HeaderMap,
     /// The tokens of a sign-in, where they may be used.
     tokens: Option<Arc<Source>>,
+    /// Who keeps the session that the endpoint is.
+    keeper: Option<Arc<Keeper>>,
     timeouts: Timeouts,
     /// The proxy on the way, to be named when there is no way through.
     proxy: Option<String>,
@@ -54,6 +59,7 @@ pub struct Connector {
     cookies: Arc<Cookies>,
     key: Arc<OnceCell<Option<Key>>>,
     tokens: Option<Arc<Source>>,
+    keeper: Option<Arc<Keeper>>,
     client: Arc<OnceCell<Result<Client, Error>>>,
 }
 
@@ -61,8 +67,9 @@ impl Connector {
     /// Prepares connections as `config` says; nothing happens yet.
     pub fn new(config: Arc<Config>) -> Self {
         let tokens = Source::new(&config).map(Arc::new);
+        let keeper = Keeper::new(&config).map(Arc::new);
         let (cookies, key, client) = (Arc::default(), Arc::default(), Arc::default());
-        Connector { config, cookies, key, tokens, client }
+        Connector { config, cookies, key, tokens, keeper, client }
     }
 
     /// The client, made on the first call.
@@ -109,6 +116,10 @@ impl Connector {
     }
 
     async fn make(&self) -> Result<Client, Error> {
+        let endpoint = match &self.keeper {
+            Some(keeper) => keeper.url().await?,
+            None => self.config.endpoint.clone(),
+        };
         let key = self.key.get_or_try_init(|| resolve_key(&self.config)).await?;
         let (config, cookies) = (Arc::clone(&self.config), Arc::clone(&self.cookies));
         let http = if let Some(direct) = Direct::new(&config, &cookies) {
@@ -128,10 +139,11 @@ impl Connector {
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(agent));
         Ok(Client {
             http,
-            endpoint: self.config.endpoint.clone(),
+            endpoint,
             composio: self.config.composio,
             headers,
             tokens: self.tokens.clone(),
+            keeper: self.keeper.clone(),
             timeouts: self.config.timeouts.clone(),
             proxy: proxy_of(&self.config).as_ref().map(address),
         })
@@ -196,7 +208,8 @@ impl Client {
                 }
             }
             if !is_redirect(response.status()) {
-                return self.accept(response, wants_sign_in).await;
+                let is_replaced = self.is_replaced(response.status(), &headers).await;
+                return self.accept(response, wants_sign_in, is_replaced).await;
             }
             hops += 1;
             let location = response.headers().get(header::LOCATION);
@@ -264,7 +277,20 @@ impl Client {
         })
     }
 
-    async fn accept(&self, mut response: Response, wants_sign_in: bool) -> Result<Response, End> {
+    /// Whether there is another session in the place of the one that the endpoint is. That an MCP
+    /// session is gone says nothing of it.
+    async fn is_replaced(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
+        let may_be_gone = status == StatusCode::NOT_FOUND && !headers.contains_key(SESSION);
+        may_be_gone && keeper.has_replaced(&self.endpoint).await
+    }
+
+    async fn accept(
+        &self,
+        mut response: Response,
+        wants_sign_in: bool,
+        is_replaced: bool,
+    ) -> Result<Response, End> {
         let status = response.status();
         if status.is_success() {
             return Ok(response);
@@ -275,7 +301,7 @@ impl Client {
             challenge: challenge(response.headers()),
             sign_in: self.tokens.as_ref().map(|_| login(&self.endpoint)),
             wants_sign_in: wants_sign_in && status == StatusCode::UNAUTHORIZED,
-            is_replaced: false,
+            is_replaced,
             composio: self.composio,
             content_type: media_type(response.headers()),
             body: Bytes::new(),

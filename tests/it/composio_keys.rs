@@ -1,5 +1,7 @@
 //! Composio's keys at the socket: which header carries which, and where none ever goes.
 
+#[cfg(unix)]
+use crate::support::{authorization::Authorization, hosts::run_at};
 use crate::support::{
     bridge::Setup,
     hosts::{Hosts, credentials},
@@ -287,4 +289,103 @@ fn the_stored_key_is_its_owners_alone() {
     let files: Vec<_> = std::fs::read_dir(&directory).expect("there").flatten().collect();
     assert_eq!((mode(&directory), files.len()), (0o700, 1));
     assert_eq!(mode(&files[0].path()), 0o600);
+}
+
+#[cfg(unix)]
+#[test]
+fn no_key_is_in_a_log_an_answer_or_a_file_of_ours_but_where_it_is_stored() {
+    type Way = fn(&Hosts, Setup) -> Setup;
+    let ways: [(&str, &str, Way); 6] = [
+        (PLATFORM, "x-api-key", |_, setup| setup.env("COMPOSIO_API_KEY", format!("ak_{MARKER}"))),
+        (PLATFORM, "x-user-api-key", |_, setup| {
+            setup.env("COMPOSIO_USER_API_KEY", format!("uak_{MARKER}"))
+        }),
+        (CONNECT, "x-consumer-api-key", |_, setup| {
+            setup.env("COMPOSIO_CONSUMER_API_KEY", format!("ck_{MARKER}"))
+        }),
+        (CONNECT, "x-consumer-api-key", |_, setup| {
+            setup.arg(format!("--api-key-command=echo ck_{MARKER}"))
+        }),
+        (PLATFORM, "x-user-api-key", |hosts, setup| {
+            hosts.run(&["key", "set"], &format!("uak_{MARKER}"));
+            setup
+        }),
+        (PLATFORM, "x-user-api-key", |hosts, setup| {
+            let directory = hosts.home.path().join(".composio");
+            std::fs::create_dir(&directory).expect("it can be made");
+            let text = format!(r#"{{"api_key":"uak_{MARKER}"}}"#);
+            std::fs::write(directory.join("user_data.json"), text).expect("it can be written");
+            setup.arg("--use-composio-cli-key")
+        }),
+    ];
+    for (n, (url, header, way)) in ways.into_iter().enumerate() {
+        let hosts = Hosts::scripted(|request, exchange| {
+            let is_refused = request.is_rpc("tools/call");
+            if is_refused {
+                exchange.reply(401, &[], r#"{"error":{"message":"Invalid API key"}}"#);
+            }
+            is_refused
+        });
+        let log = hosts.home.path().join("log");
+        let setup = hosts.bridge(url).arg("--log-level=trace");
+        let setup = setup.arg(format!("--log-file={}", log.display()));
+        let mut bridge = way(&hosts, setup).spawn();
+        bridge.handshake("2025-11-25");
+        bridge.call("1", "refused");
+        let said = bridge.answer_to("1").to_string() + &bridge.end();
+        let logged = std::fs::read_to_string(&log).expect("a log file");
+        assert!(logged.len() > 100, "{n}: at trace level something is logged");
+        assert!(!said.contains(MARKER) && !logged.contains(MARKER), "{n}: {said}{logged}");
+        for request in hosts.requests() {
+            assert!(request.header(header).is_some_and(|value| value.ends_with(MARKER)), "{n}");
+        }
+        let kept = holders(&hosts.home.path().join("state"));
+        let expected: &[&str] = if n == 4 { &["composio.json"] } else { &[] };
+        assert_eq!(kept, expected, "{n}");
+    }
+}
+
+/// The names of the files that hold the marker.
+#[cfg(unix)]
+fn holders(folder: &std::path::Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            names.extend(holders(&path));
+        } else if String::from_utf8_lossy(&std::fs::read(&path).expect("readable")).contains(MARKER)
+        {
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+    }
+    names
+}
+
+#[cfg(unix)]
+#[test]
+fn a_sign_in_and_a_key_are_never_sent_together() {
+    let place = Authorization::start();
+    place.sign_in(&[]);
+    let before = place.server.requests().len();
+    let setup = place.bridge().env("COMPOSIO_API_KEY", "ak_1");
+    let mut bridge = setup.spawn();
+    bridge.send(json::initialize("1", "2025-06-18"));
+    bridge.refusal("1", -31002, &["HTTP 401"]);
+    bridge.end();
+    let seen = place.server.requests();
+    assert!(seen.len() > before);
+    for request in &seen[before..] {
+        let key = ("x-api-key".to_owned(), "ak_1".to_owned());
+        assert_eq!(credentials(request), [key], "{}", request.dump());
+    }
+    // A stored key is for Composio, so that here the sign-in is what is used.
+    assert!(run_at(place.home.path(), &["key", "set"], "ak_stored\n").status.success());
+    let mut bridge = place.bridge().spawn();
+    bridge.handshake("2025-06-18");
+    bridge.call_works("2");
+    bridge.finish();
+    for request in &place.server.requests()[seen.len()..] {
+        let found = credentials(request);
+        assert_eq!((found.len(), found[0].0.as_str()), (1, "authorization"));
+    }
 }

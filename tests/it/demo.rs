@@ -1,8 +1,10 @@
 //! `composio-bridge demo`, as a person runs it.
 
 use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::TcpStream,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -163,4 +165,31 @@ fn a_step_that_fails_is_named_with_what_the_bridge_said() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("the demo failed at `start`"), "{stderr}");
     assert!(stderr.contains("/nonexistent/config.toml"), "{stderr}");
+}
+
+#[test]
+fn the_stand_in_for_composio_is_served_with_what_it_takes_to_use_it() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_composio-bridge"))
+        .args(["demo", "--composio", "--serve"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the executable starts");
+    let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+    let lines: Vec<_> = stdout.lines().map_while(Result::ok).take(4).collect();
+    let exported = |name: &str| {
+        let start = format!("export {name}=");
+        let line = lines.iter().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("{name} is missing in {lines:#?}")).to_owned()
+    };
+    let (base, key) = (exported("COMPOSIO_BASE_URL"), exported("COMPOSIO_API_KEY"));
+    let host = base.strip_prefix("http://").expect("http on loopback");
+    let mut stream = TcpStream::connect(host).expect("it listens");
+    let head =
+        format!("GET /api/v3.1/mcp/servers HTTP/1.0\r\nHost: {host}\r\nx-api-key: {key}\r\n\r\n");
+    stream.write_all(head.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    child.kill().expect("it runs until it is ended");
+    child.wait().expect("our own child");
+    assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
 }

@@ -12,6 +12,7 @@ mod composio_keys;
 mod composio_rest;
 mod composio_session;
 mod composio_session_errors;
+mod composio_standin;
 mod composio_urls;
 mod descriptors;
 mod ending;

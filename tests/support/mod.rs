@@ -4,6 +4,7 @@
 
 pub mod authorization;
 pub mod bridge;
+pub mod composio;
 pub mod cut;
 pub mod hosts;
 pub mod http;

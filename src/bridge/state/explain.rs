@@ -42,7 +42,8 @@ pub(super) fn is_passing(end: &End) -> bool {
         End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
         End::Status(refused) => refusal::is_passing(refused.status),
         End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => false,
-        End::Redirected(_) | End::Unusable(_) | End::NotModern(_) => false,
+        End::Unusable(error) => error.kind() == Kind::Unreachable,
+        End::Redirected(_) | End::NotModern(_) => false,
     }
 }
 
