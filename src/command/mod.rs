@@ -5,6 +5,8 @@ pub mod demo;
 pub mod key;
 pub mod login;
 pub mod logout;
+pub mod migrate;
+pub mod server;
 pub mod session;
 pub mod talk;
 pub mod url;
@@ -32,6 +34,14 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Some(Command::Session(ref session)) => {
             let chosen = session.0.clone();
             session::run(cli, chosen)
+        }
+        Some(Command::Server(ref server)) => {
+            let chosen = server.0.clone();
+            server::run(cli, chosen)
+        }
+        Some(Command::Migrate(ref migrate)) => {
+            let options = migrate.0.clone();
+            migrate::run(cli, options)
         }
         Some(Command::Login) => login::run(cli),
         Some(Command::Logout) => logout::run(cli),

@@ -128,7 +128,7 @@ fn every_operation_of_a_session_answers_with_the_documented_members() {
             "/config_history",
             json!(null),
             200,
-            "items.1.config items.0.config_version next_cursor",
+            "items.1.config items.0.version items.0.is_current next_cursor",
         ),
         (
             "GET",

@@ -3,6 +3,8 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    path::Path,
+    process::{Command, Stdio},
 };
 
 use composio_bridge::demo::composio::{KeyKind, StandIn};
@@ -83,4 +85,60 @@ pub fn rpc(stand_in: &StandIn, path: &str, session: Option<&str>, message: &Valu
     let session = session.map(|id| format!("Mcp-Session-Id: {id}"));
     let headers: Vec<_> = [key(stand_in), accept].into_iter().chain(session).collect();
     exchange(stand_in, "POST", path, &headers, &message.to_string())
+}
+
+/// How a command ended.
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ran {
+    /// The JSON on stdout of a command that went well.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        self.well();
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+
+    /// What stdout holds after a command that went well, without a word on stderr.
+    #[track_caller]
+    pub fn well(&self) -> &str {
+        assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""), "{}", self.stdout);
+        &self.stdout
+    }
+
+    /// Checks the exit code and words on stderr.
+    #[track_caller]
+    pub fn failed(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, Some(code), "{}{}", self.stdout, self.stderr);
+        for word in words {
+            assert!(self.stderr.contains(word), "`{word}` is missing in {}", self.stderr);
+        }
+    }
+}
+
+/// Runs the executable as a person with this home would, with the project's key in the environment
+/// and in `home`. No key is ever shown.
+#[track_caller]
+pub fn run(stand_in: &StandIn, home: &Path, args: &[&str]) -> Ran {
+    let key = stand_in.key(KeyKind::Project);
+    let output = Command::new(env!("CARGO_BIN_EXE_composio-bridge"))
+        .args(args)
+        .current_dir(home)
+        .env_clear()
+        .env("HOME", home)
+        .env("APPDATA", home.join("AppData/Roaming"))
+        .env("LOCALAPPDATA", home.join("AppData/Local"))
+        .env("COMPOSIO_BASE_URL", stand_in.base_url())
+        .env("COMPOSIO_API_KEY", &key)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the executable starts");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(!stdout.contains(&key) && !stderr.contains(&key), "{args:?}: {stdout}{stderr}");
+    Ran { code: output.status.code(), stdout, stderr }
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     catalogue,
-    reply::{Outcome, invalid, refuse},
+    reply::{Outcome, invalid, missing, refuse},
     state::{Account, Call, State},
 };
 use crate::auth::exchange::text;
@@ -20,6 +20,7 @@ pub(super) fn link(state: &mut State, call: &Call) -> Outcome {
     }
     let base = state.base.clone();
     let account = state.open_account(call.project, &user, toolkit, false);
+    account.alias = text(&call.body, "alias").unwrap_or_default().to_owned();
     Ok((201, linked(&base, account)))
 }
 
@@ -40,4 +41,19 @@ pub(super) fn visit(state: &mut State, token: &str) -> Option<String> {
         "<!doctype html><title>Connected</title><p>{} is connected. You can close this page.</p>",
         account.toolkit
     ))
+}
+
+/// The auth config of an app.
+pub(super) fn auth_config(_: &mut State, call: &Call) -> Outcome {
+    let id = call.id(0);
+    let toolkit = catalogue::of_auth_config(id).ok_or_else(|| missing("Auth config", id))?;
+    let answer = json!({
+        "id": id,
+        "name": toolkit["name"],
+        "toolkit": { "slug": toolkit["slug"], "logo": catalogue::logo(toolkit) },
+        "auth_scheme": toolkit["scheme"],
+        "is_composio_managed": true,
+        "status": "ENABLED",
+    });
+    Ok((200, answer))
 }

@@ -39,6 +39,7 @@ const OPERATIONS: &[(&str, &str, &[Member], Operation)] = &[
     ("POST", "S/mounts/{}/upload_url", schema::FILE, mounts::upload_url),
     ("GET", "session_configs", schema::NOTHING, session::configs),
     ("GET", "session_configs/{}", schema::NOTHING, session::config),
+    ("GET", "auth_configs/{}", schema::NOTHING, account::auth_config),
     ("POST", "mcp/servers", schema::SERVER_CREATE, server::create),
     ("POST", "mcp/servers/custom", schema::SERVER_CUSTOM, server::create_custom),
     ("POST", "mcp/servers/generate", schema::GENERATE, server::generate),

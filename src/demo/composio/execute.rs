@@ -114,7 +114,9 @@ pub(super) fn account_for(
         return Some(String::new());
     }
     let mut connected = state.connected(project, user, catalogue::slug(toolkit));
-    let account = connected.find(|account| wanted.is_none_or(|wanted| account.id == wanted));
+    let account = connected.find(|account| {
+        wanted.is_none_or(|wanted| account.id == wanted || account.alias == wanted)
+    });
     account.map(|account| account.id.clone())
 }
 

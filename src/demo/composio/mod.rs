@@ -198,6 +198,11 @@ impl StandIn {
         self.world.state().failures.push(failure);
     }
 
+    /// Takes back the failures that nothing has met yet.
+    pub fn heal(&self) {
+        self.world.state().failures.clear();
+    }
+
     /// All requests until now, and forgets them.
     pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.world.state().seen)

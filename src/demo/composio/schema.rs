@@ -203,6 +203,7 @@ pub(super) const SEARCH: &[Member] = &[
         true,
         List(&Object(&[("use_case", true, Text(1024)), ("known_fields", false, Text(500))])),
     ),
+    ("experimental", false, Any),
     ("model", false, TEXT),
     ("search_strategy", false, OneOf(&["auto", "tool_search"])),
 ];

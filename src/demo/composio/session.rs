@@ -24,7 +24,7 @@ pub(super) fn create(state: &mut State, call: &Call) -> Outcome {
     }
     let id = new_id("trs_");
     let config = shown(&user, &blocks);
-    let history = vec![json!({ "config_version": 1, "config": config, "created_at": now() })];
+    let history = vec![json!({ "version": 1, "config": config, "created_at": now() })];
     let session =
         Session { project: call.project, user, blocks, history, approved: Default::default() };
     let mut answer = described(&state.base, &id, &session);
@@ -48,7 +48,7 @@ pub(super) fn patch(state: &mut State, call: &Call) -> Outcome {
     }
     let config = shown(&session.user, &session.blocks);
     let version = session.history.len() + 1;
-    let entry = json!({ "config_version": version, "config": config, "created_at": now() });
+    let entry = json!({ "version": version, "config": config, "created_at": now() });
     session.history.push(entry);
     get(state, call)
 }
@@ -72,13 +72,24 @@ pub(super) fn attach(state: &mut State, call: &Call) -> Outcome {
 
 pub(super) fn history(state: &mut State, call: &Call) -> Outcome {
     let limit = call.number("limit", 20, 100)?;
-    let newest_first = state.session(call)?.history.iter().rev().cloned().collect();
-    cursor_page(newest_first, limit, call.query("cursor"))
+    let newest_first = state.session(call)?.history.iter().rev().enumerate();
+    let items = newest_first.map(|(age, entry)| {
+        let mut entry = entry.clone();
+        entry["is_current"] = (age == 0).into();
+        entry
+    });
+    cursor_page(items.collect(), limit, call.query("cursor"))
 }
 
 pub(super) fn configs(_: &mut State, call: &Call) -> Outcome {
     let limit = call.number("limit", 20, 100)?;
-    cursor_page(vec![preset(PRESET)?], limit, call.query("cursor"))
+    let search = call.query("search").unwrap_or_default().to_ascii_lowercase();
+    let mut all = vec![preset(PRESET)?];
+    all.retain(|preset| preset.to_string().to_ascii_lowercase().contains(&search));
+    if call.query("archived") == Some("true") {
+        all.clear();
+    }
+    cursor_page(all, limit, call.query("cursor"))
 }
 
 pub(super) fn config(_: &mut State, call: &Call) -> Outcome {
@@ -92,6 +103,7 @@ fn preset(id: &str) -> Result<Value, Refusal> {
     Ok(json!({
         "id": PRESET,
         "name": "Readers",
+        "description": "Tools that only read",
         "config": { "tags": { "enable": ["readOnlyHint"] } },
         "created_at": "2026-11-01T00:00:00.000Z",
         "updated_at": "2026-11-01T00:00:00.000Z",
@@ -177,7 +189,7 @@ fn described(base: &str, id: &str, session: &Session) -> Value {
         "mcp": { "type": "http", "url": format!("{base}/tool_router/{id}/mcp") },
         "tool_router_tools": view::meta_tools(session),
         "config": latest["config"],
-        "config_version": latest["config_version"],
+        "config_version": latest["version"],
     });
     let preloaded = view::preloaded(session).len();
     if preloaded > 10 {

@@ -49,7 +49,9 @@ fn check(shape: Shape, value: &Value, place: &str, faults: &mut Vec<String>) {
             .as_f64()
             .is_some_and(|number| (f64::from(least)..=f64::from(most)).contains(&number)),
         Shape::Text(0) => value.as_str().is_some_and(|text| !text.is_empty()),
-        Shape::Text(most) => value.as_str().is_some_and(|text| (1..=most).contains(&text.len())),
+        Shape::Text(most) => {
+            value.as_str().is_some_and(|text| (1..=most).contains(&text.chars().count()))
+        }
         Shape::Id(start) => value.as_str().is_some_and(|text| text.starts_with(start)),
         Shape::Name => value.as_str().is_some_and(is_name),
         Shape::OneOf(words) => value.as_str().is_some_and(|text| words.contains(&text)),

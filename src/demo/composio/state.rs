@@ -66,6 +66,8 @@ pub(super) struct Account {
     pub(super) project: usize,
     pub(super) user: String,
     pub(super) toolkit: &'static str,
+    /// What the person calls it; empty where that is nothing.
+    pub(super) alias: String,
     pub(super) is_active: bool,
     /// The last part of the address that connects it.
     pub(super) token: String,
@@ -110,18 +112,19 @@ impl State {
         user: &str,
         toolkit: &'static Value,
         is_active: bool,
-    ) -> &Account {
+    ) -> &mut Account {
         let at = self.accounts.len();
         self.accounts.push(Account {
             id: new_id("ca_"),
             project,
             user: user.to_owned(),
             toolkit: slug(toolkit),
+            alias: String::new(),
             is_active,
             token: new_id("lk_"),
             created_at: now(),
         });
-        &self.accounts[at]
+        &mut self.accounts[at]
     }
 }
 
