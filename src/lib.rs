@@ -26,7 +26,8 @@
 //! client, [`composio::session`] what is asked of a session and which were made here.
 //!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
-//! same sandbox as a remote that keeps to the specification.
+//! same sandbox as a remote that keeps to the specification. `demo::composio` stands in for
+//! Composio's API in the same way.
 //!
 //! [`kept`] writes the files that are for their owner alone.
 //!

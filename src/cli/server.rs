@@ -91,7 +91,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         about: "List the users of an MCP server, add one, or delete one with their accounts",
         rows: &[
             &[
-                ("action", Word("list|create|delete"), "What to do; without it, list"),
+                ("action", Word("ACTION"), "list, which may be left out, create or delete"),
                 ("server", MaybeWord("SERVER"), "The server: its id, or a URL of it"),
                 ("user", MaybeWord("USER"), "The user to add or to delete"),
                 ("search", Text("TEXT"), "List only users with this in their id"),

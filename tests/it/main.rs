@@ -8,6 +8,7 @@ mod awkward;
 mod bytes;
 mod cli;
 mod composio_authorize;
+mod composio_documents;
 mod composio_keeper;
 mod composio_keys;
 mod composio_migrate;

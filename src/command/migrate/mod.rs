@@ -192,7 +192,8 @@ impl Migration {
         lines.push(String::new());
         lines.extend(self.files.iter().map(line));
         lines.push(match (self.files.iter().any(|found| found.count > 0), is_applied) {
-            (false, _) => "No client's configuration that is known names the old URL.".to_owned(),
+            (false, _) => "No client's configuration that is known names the old URL: wherever it stands, put the new \
+                 one in its place.".to_owned(),
             (true, false) => {
                 "`--apply` puts the new URL into these, and keeps a backup beside each.".to_owned()
             }
