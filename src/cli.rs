@@ -8,6 +8,7 @@ pub mod key;
 mod parse;
 pub mod server;
 pub mod session;
+mod settings;
 pub mod sign_in;
 pub mod table;
 pub mod value;
@@ -17,13 +18,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 pub(crate) use parse::header_order;
 pub use parse::parse;
+pub use settings::{HeaderSource, Settings};
 
-use crate::{
-    config::{Protocol, Strategy},
-    demo::{Dialect, Era, Transport},
-};
-use sign_in::SignInSettings;
-use value::{CommandLine, Level, PositiveSeconds, Seconds};
+use crate::demo::{Dialect, Era, Transport};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -140,189 +137,7 @@ pub struct Demo {
     #[arg(long)]
     pub serve: bool,
 
-    /// With --serve: serve a stand-in for Composio's API, and print how to use it
-    #[arg(long, requires = "serve", conflicts_with_all = ["transport", "era"])]
+    /// Walk the whole way with a stand-in for Composio's API: key, session, account, client
+    #[arg(long, conflicts_with_all = ["transport", "era", "client"])]
     pub composio: bool,
-}
-
-/// What one source says about the bridge; `None` or empty where it is silent.
-#[derive(Debug, Clone, Default, Args)]
-pub struct Settings {
-    /// The remote MCP server; not needed when the profile or the configuration file names it
-    pub url: Option<String>,
-
-    /// The port that the sign-in page leads back to [default: any]
-    pub callback_port: Option<String>,
-
-    /// What else stands there, to be told apart from a subcommand.
-    #[arg(hide = true)]
-    pub surplus: Vec<String>,
-
-    /// Which transports to try, in which order [default: http-first]
-    #[arg(long, value_enum, value_name = "STRATEGY", help_heading = "Connection")]
-    pub transport: Option<Strategy>,
-
-    /// Which protocol to speak with the remote: until 2025-11-25, or 2026-07-28 [default: auto]
-    #[arg(long, value_enum, value_name = "PROTOCOL", help_heading = "Connection")]
-    pub protocol: Option<Protocol>,
-
-    /// Allow http:// to a host that is not this machine
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Connection")]
-    pub allow_http: Option<bool>,
-
-    /// How long a connection may take, in seconds [default: 10]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        allow_negative_numbers = true,
-        help_heading = "Connection"
-    )]
-    pub connect_timeout: Option<PositiveSeconds>,
-
-    /// How long the response headers may take; 0 for ever [default: 300]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        allow_negative_numbers = true,
-        help_heading = "Connection"
-    )]
-    pub headers_timeout: Option<Seconds>,
-
-    /// How long a response may pause; 0 for ever [default: 300]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        allow_negative_numbers = true,
-        help_heading = "Connection"
-    )]
-    pub body_timeout: Option<Seconds>,
-
-    /// How long `initialize` waits for the remote before the bridge answers itself [default: 5]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        allow_negative_numbers = true,
-        help_heading = "Connection"
-    )]
-    pub startup_grace: Option<Seconds>,
-
-    /// How long the server's question may wait for the person's answer during a call [default: 720]
-    #[arg(long, value_name = "SECONDS", help_heading = "Connection")]
-    pub input_timeout: Option<PositiveSeconds>,
-
-    /// Ping the remote, and reconnect when it does not answer
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Connection")]
-    pub keep_alive: Option<bool>,
-
-    /// How often to ping; implies --keep-alive [default: 30]
-    #[arg(
-        long,
-        value_name = "SECONDS",
-        allow_negative_numbers = true,
-        help_heading = "Connection"
-    )]
-    pub ping_interval: Option<PositiveSeconds>,
-
-    /// Do not keep cookies
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Connection")]
-    pub disable_cookies: Option<bool>,
-
-    /// Send this header with every request; ${VAR} is taken from the environment (repeatable)
-    #[arg(long, value_name = "NAME: VALUE", help_heading = "Credentials")]
-    pub header: Vec<String>,
-
-    /// Send the headers of this file, one a line (repeatable)
-    #[arg(long, value_name = "FILE", help_heading = "Credentials")]
-    pub header_file: Vec<PathBuf>,
-
-    /// Take the Composio API key from the first line of this file
-    #[arg(long, value_name = "FILE", help_heading = "Credentials")]
-    pub api_key_file: Option<PathBuf>,
-
-    /// Take the Composio API key from the first line that this command prints
-    ///
-    /// The command is split at spaces, with quotes and backslashes as in a shell, and run without
-    /// one.
-    #[arg(long, value_name = "COMMAND", help_heading = "Credentials")]
-    pub api_key_command: Option<CommandLine>,
-
-    /// What is said about signing in.
-    #[command(flatten)]
-    pub sign_in: SignInSettings,
-
-    /// What is said about a Composio session.
-    #[command(flatten)]
-    pub session: session::Configuration,
-
-    /// Hide the tools that match this pattern; `*` stands for anything (repeatable)
-    #[arg(long, value_name = "PATTERN", help_heading = "Tools")]
-    pub ignore_tool: Vec<String>,
-
-    /// Show only the tools that match this pattern (repeatable)
-    #[arg(long, value_name = "PATTERN", help_heading = "Tools")]
-    pub allow_tool: Vec<String>,
-
-    /// Use this proxy: http://, https://, socks5:// or socks5h://
-    #[arg(long, value_name = "URL", help_heading = "Network")]
-    pub proxy: Option<String>,
-
-    /// Use no proxy, or with `=HOSTS` none for these
-    ///
-    /// HOSTS is a list with commas as in the variable NO_PROXY, and replaces it.
-    #[arg(
-        long,
-        value_name = "HOSTS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "*",
-        help_heading = "Network"
-    )]
-    pub no_proxy: Option<String>,
-
-    /// Accepted for mcp-remote's sake: the system's proxies are used anyway
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Network")]
-    pub enable_proxy: Option<bool>,
-
-    /// Trust the certificate authorities in this PEM file too (repeatable)
-    ///
-    /// The file that NODE_EXTRA_CA_CERTS names is trusted as well.
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
-    pub ca_file: Vec<PathBuf>,
-
-    /// Identify with the certificate and private key in this PEM file
-    #[arg(long, value_name = "FILE", help_heading = "Network")]
-    pub client_cert: Option<PathBuf>,
-
-    /// Use IPv4 alone
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Network")]
-    pub ipv4: Option<bool>,
-
-    /// Log what happens, in detail: --log-level debug
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Logging")]
-    pub debug: Option<bool>,
-
-    /// Write nothing to stderr
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = "Logging")]
-    pub silent: Option<bool>,
-
-    /// How much to log [default: warn]
-    #[arg(long, value_enum, value_name = "LEVEL", help_heading = "Logging")]
-    pub log_level: Option<Level>,
-
-    /// Log to this file too
-    #[arg(long, value_name = "FILE", help_heading = "Logging")]
-    pub log_file: Option<PathBuf>,
-
-    /// `header` and `header_file` in the order they were given: the later wins.
-    #[arg(skip)]
-    pub headers_in_order: Vec<HeaderSource>,
-}
-
-/// One `--header` or `--header-file`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeaderSource {
-    /// `Name: value`.
-    Line(String),
-    /// A file with such lines.
-    File(PathBuf),
 }

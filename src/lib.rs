@@ -22,19 +22,21 @@
 //! [`auth`] signs a person or a program in with an authorization server, keeps the sign-in, and gives
 //! the HTTP client the token for the next request.
 //!
-//! [`composio`] knows Composio's keys and URLs.
+//! [`composio`] knows Composio's keys and URLs, and talks to its REST API: [`composio::rest`] is the
+//! client, [`composio::session`] what is asked of a session and which were made here.
 //!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
 //! same sandbox as a remote that keeps to the specification. `demo::composio` stands in for
 //! Composio's API in the same way.
+//!
+//! [`kept`] writes the files that are for their owner alone.
 //!
 //! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
 //!
 //! Outside `src`, `packaging/layout.ld` tells the linker which functions an idle bridge never needs,
 //! so that they do not cost it memory; a room that is seldom entered belongs on its list.
 //!
-//! Rooms still to come have their places: Composio's REST (in `composio`), client configuration
-//! (`clients`).
+//! A room still to come has its place: client configuration (`clients`).
 //!
 //! # How a message flows
 //!
@@ -68,6 +70,7 @@ pub mod config;
 pub mod demo;
 pub mod era;
 pub mod error;
+pub mod kept;
 pub mod local;
 pub mod logging;
 pub mod message;

@@ -8,7 +8,7 @@ use reqwest::{Request, Response, Url};
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use super::guard::Guard;
+use super::guard::{self, Guard};
 use crate::{
     config::{Config, endpoint::is_loopback, sign_in::SignIn},
     error::{Error, Kind},
@@ -97,6 +97,18 @@ impl Exchange {
         Ok(Found::Nothing)
     }
 
+    /// The status of a page, which is not read, and where it leads, which is not followed.
+    ///
+    /// # Errors
+    /// No answer came.
+    pub async fn knock(&self, url: &Url) -> Result<(StatusCode, Option<Url>), Error> {
+        let mut request = Request::new(Method::GET, url.clone());
+        accept_json(request.headers_mut());
+        let response = self.send(request).await?;
+        let leads = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
+        Ok((response.status(), leads.and_then(|leads| url.join(leads).ok())))
+    }
+
     /// Posts a form.
     ///
     /// # Errors
@@ -142,7 +154,8 @@ impl Exchange {
         }
         *request.timeout_mut() = Some(LIMIT);
         let client = self.client(&url).await?;
-        client.execute(request).await.map_err(|error| failed(&url).because(cause(&error)))
+        let answer = client.execute(request).await;
+        answer.map_err(|error| guard::because(failed(&url), cause(&error)))
     }
 
     async fn client(&self, url: &Url) -> Result<&reqwest::Client, Error> {
@@ -248,13 +261,18 @@ mod tests {
         let cli =
             |arguments: &[&str]| crate::cli::parse(arguments.iter().map(Into::into).collect());
         let named = ["x", "https://8.8.8.8/", "--client-credentials", "--token-endpoint", &target];
-        for (arguments, connects) in [(&named[..2], false), (&named[..], true)] {
+        let accepted = ["x", "https://8.8.8.8/", "--accept-issuer", &target];
+        for (arguments, connects) in
+            [(&named[..2], false), (&named[..], true), (&accepted[..], true)]
+        {
             let cli = cli(arguments).expect("good");
             let config = Config::load(cli, &Environment::of([])).expect("good");
             let (exchange, url) = (Exchange::new(&config), Url::parse(&target).expect("a URL"));
             let wait = Duration::from_millis(300);
             let answer = tokio::time::timeout(wait, exchange.post_form(&url, &[], None)).await;
             assert_eq!(answer.is_err(), connects, "it waits for an answer, or does not ask");
+            let report = answer.ok().and_then(Result::err).map(|error| error.report());
+            assert!(report.is_none_or(|report| report.contains("--accept-issuer")));
             assert_eq!(listener.accept().is_ok(), connects);
         }
     }

@@ -24,6 +24,17 @@ use crate::error::Error;
 /// What is said about an address that is not for a server elsewhere to name.
 const REFUSED: &str = "a server elsewhere must not send the bridge to a private address";
 
+/// The failure to ask a server that is not for a server elsewhere to name.
+fn refused(error: Error) -> Error {
+    let hint = "if that server is yours to trust, pass its issuer as `--accept-issuer ISSUER`";
+    error.because(REFUSED).hint(hint)
+}
+
+/// The failure to ask a server, because of what the HTTP client says.
+pub fn because(error: Error, cause: String) -> Error {
+    if cause == REFUSED { refused(error) } else { error.because(cause) }
+}
+
 type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Judges where requests go.
@@ -61,7 +72,7 @@ impl Guard {
     /// It names a private address, and the endpoint does not.
     pub async fn check(&self, url: &Url, failed: impl Fn() -> Error) -> Result<(), Error> {
         if names_internal(url) && !self.0.is_at_home().await {
-            return Err(failed().because(REFUSED));
+            return Err(refused(failed()));
         }
         let host = url.host_str().unwrap_or_default();
         let mut watched = self.0.watched.lock().unwrap_or_else(PoisonError::into_inner);
@@ -196,7 +207,9 @@ mod tests {
             let wait = std::time::Duration::from_millis(300);
             let result = client.get(target).timeout(wait).send().await;
             let said = crate::remote::client::cause(&result.expect_err("nobody answers"));
-            assert_eq!(said.contains("private address"), !connects, "{said}");
+            let report = because(failed(), said).report();
+            assert_eq!(report.contains("private address"), !connects, "{report}");
+            assert_eq!(report.contains("--accept-issuer"), !connects, "{report}");
             assert_eq!(listener.accept().is_ok(), connects, "{endpoint}");
             assert!(ASKED.load(Ordering::Relaxed) > 0);
         }

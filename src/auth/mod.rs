@@ -12,7 +12,7 @@
 //! - [`jwt`]: a private key in the place of a secret.
 //! - [`program`]: signing in without a person.
 //! - [`store`]: the sign-ins on disk. [`mcp_remote`], [`imported`]: those of
-//!   mcp-remote.
+//!   mcp-remote. `keyring`: their secrets in the system's store.
 //! - [`source`]: the token for the next request, renewed in time.
 //! - [`exchange`]: HTTP with authorization servers. [`guard`], [`address`]: where they may be.
 //!
@@ -30,6 +30,8 @@ pub mod guard;
 pub mod imported;
 pub mod joint;
 pub mod jwt;
+#[cfg(feature = "keyring")]
+pub mod keyring;
 pub mod login;
 pub mod mcp_remote;
 pub mod news;

@@ -1,5 +1,6 @@
 //! Becoming a client that the authorization server knows (AU-7, AU-20 to AU-24).
 
+use http::StatusCode;
 use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 
@@ -13,6 +14,9 @@ use crate::{
     config::sign_in::{SignIn, StaticClient},
     error::{Error, Kind},
 };
+
+/// Has the form of a challenge (RFC 7636, 4.2), and no verifier that anybody knows.
+const NO_CHALLENGE: &str = "0000000000000000000000000000000000000000000";
 
 /// The client to sign in with: the one that was named, its metadata document, the one that was
 /// registered before, or one that is registered now.
@@ -29,7 +33,11 @@ pub async fn client(
     if let Some(client) = self::known(options, &discovered.metadata) {
         return Ok(client);
     }
-    if let Some(known) = known.filter(|known| is_usable(known, redirect_uri, now())) {
+    let pinned = options.client_metadata.get("scope").and_then(Value::as_str);
+    let scope = pinned.or(discovered.scope.as_deref());
+    if let Some(known) = known.filter(|known| is_usable(known, redirect_uri, now()))
+        && is_welcome(exchange, discovered, known, scope).await
+    {
         return Ok(known.clone());
     }
     register(exchange, discovered, options, redirect_uri).await
@@ -75,6 +83,36 @@ fn is_usable(known: &Client, redirect_uri: Option<&str>, now: u64) -> bool {
     is_registered && fits && known.expires_at.is_none_or(|end| end == 0 || now < end)
 }
 
+/// Whether the authorization server knows the client, and lets it ask for these scopes. If it does
+/// not, it need not lead back from its sign-in page (RFC 6749, 4.1.2.1): the person would see an
+/// error there, and the bridge hear of nothing (AU-24).
+async fn is_welcome(
+    exchange: &Exchange,
+    discovered: &Discovered,
+    known: &Client,
+    scope: Option<&str>,
+) -> bool {
+    let Ok(mut url) = discovered.endpoint("authorization_endpoint") else { return true };
+    url.query_pairs_mut()
+        .extend_pairs([
+            ("response_type", "code"),
+            ("client_id", &known.id),
+            ("redirect_uri", known.redirect_uri.as_deref().unwrap_or_default()),
+            ("state", "none"),
+            ("code_challenge", NO_CHALLENGE),
+            ("code_challenge_method", "S256"),
+        ])
+        .extend_pairs(scope.map(|scope| ("scope", scope)))
+        .extend_pairs(discovered.resource.as_ref().map(|resource| ("resource", resource)));
+    // Who does not answer now will be heard of soon enough.
+    let Ok((status, leads)) = exchange.knock(&url).await else { return true };
+    let is_refused = leads.is_some_and(|leads| {
+        const REFUSALS: [&str; 3] = ["invalid_client", "unauthorized_client", "invalid_scope"];
+        leads.query_pairs().any(|(name, code)| name == "error" && REFUSALS.contains(&&*code))
+    });
+    !is_refused && !matches!(status, StatusCode::BAD_REQUEST | StatusCode::UNAUTHORIZED)
+}
+
 async fn register(
     exchange: &Exchange,
     discovered: &Discovered,
@@ -87,8 +125,16 @@ async fn register(
             .hint("register one there, and pass it as `--static-oauth-client-info @FILE`"));
     }
     let url = discovered.endpoint("registration_endpoint")?;
-    let request = Value::Object(request(discovered, &options.client_metadata, redirect_uri));
-    let answer = exchange.post_json(&url, &request).await?;
+    let mut request = Value::Object(request(discovered, &options.client_metadata, redirect_uri));
+    let mut answer = exchange.post_json(&url, &request).await?;
+    // Some take the scopes that are their own alone, and not those of the servers behind them; a
+    // scope can still be asked for when signing in (AU-22).
+    if text(&answer.body, "error") == Some("invalid_client_metadata") {
+        let scope = request.as_object_mut().and_then(|members| members.remove("scope"));
+        if scope.is_some() {
+            answer = exchange.post_json(&url, &request).await?;
+        }
+    }
     let Some(id) = text(&answer.body, "client_id").filter(|_| answer.status.is_success()) else {
         let said = ["error_description", "error"].iter().find_map(|name| text(&answer.body, name));
         let said = said.map_or_else(|| format!("HTTP {}", answer.status.as_u16()), clip);
@@ -130,10 +176,10 @@ fn request(
     add("application_type", json!("native"));
     add("grant_types", json!(grants));
     add("token_endpoint_auth_method", json!(offered.unwrap_or_default().name()));
-    if let Some(uri) = redirect_uri {
-        add("redirect_uris", json!([uri]));
-        add("response_types", json!(["code"]));
-    }
+    // Said also where there are none: a server takes silence for `code`, which needs an address to
+    // lead back to (RFC 7591, 2).
+    add("redirect_uris", json!(redirect_uri.as_slice()));
+    add("response_types", json!(redirect_uri.map(|_| "code").as_slice()));
     if let Some(scope) = &discovered.scope {
         add("scope", json!(scope));
     }
@@ -170,6 +216,13 @@ mod tests {
                 "scope": "a",
             })
         );
+    }
+
+    #[test]
+    fn a_device_needs_no_address_to_lead_back_to() {
+        let members = Value::Object(request(&discovered(json!({})), &Map::new(), None));
+        assert_eq!(members["redirect_uris"], json!([]));
+        assert_eq!(members["response_types"], json!([]));
     }
 
     #[test]

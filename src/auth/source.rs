@@ -256,6 +256,13 @@ impl Source {
     /// The same for a sign-in of mcp-remote. What cannot be given back to it is kept here.
     async fn renewed_import(&self, old: SignIn, turn: &mut Turn) -> SignIn {
         let Some(imported) = imported::read(&self.config) else { return old };
+        let is_old = |sign_in: &SignIn| {
+            sign_in.tokens.access.expose_secret() == old.tokens.access.expose_secret()
+        };
+        if !is_old(&imported.sign_in) {
+            // Another bridge, for whose lock this one waited, has renewed it.
+            return imported.sign_in;
+        }
         let renewal = imported.renew(&self.exchange, &self.config).await;
         let at = Turn { forced_at: turn.forced_at, ..Turn::default() };
         match renewal {

@@ -144,7 +144,10 @@ impl Place {
     /// What is kept there; `None` where nothing is, or nothing that can be read.
     pub fn read(&self) -> Option<SignIn> {
         let bytes = fs::read(&self.file).ok()?;
-        SignIn::from_json(&serde_json::from_slice(&bytes).ok()?)
+        let value: Value = serde_json::from_slice(&bytes).ok()?;
+        #[cfg(feature = "keyring")]
+        let value = super::keyring::add(&self.file, value);
+        SignIn::from_json(&value)
     }
 
     /// Keeps a sign-in, at once and readable by nobody else.
@@ -152,9 +155,13 @@ impl Place {
     /// # Errors
     /// The file cannot be written.
     pub fn write(&self, sign_in: &SignIn) -> Result<(), Error> {
+        let value = sign_in.to_json();
+        #[cfg(feature = "keyring")]
+        let value = super::keyring::keep(&self.file, value);
+        let text = value.to_string();
         let write = || -> io::Result<()> {
             let mut temporary = tempfile::NamedTempFile::new_in(self.directory()?)?;
-            temporary.write_all(sign_in.to_json().to_string().as_bytes())?;
+            temporary.write_all(text.as_bytes())?;
             temporary.as_file().sync_all()?;
             temporary.persist(&self.file)?;
             Ok(())
@@ -167,6 +174,10 @@ impl Place {
     /// # Errors
     /// The file cannot be removed.
     pub fn remove(&self) -> Result<bool, Error> {
+        #[cfg(feature = "keyring")]
+        if self.file.exists() {
+            super::keyring::forget(&self.file);
+        }
         match fs::remove_file(&self.file) {
             Ok(()) => Ok(true),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -330,6 +341,8 @@ mod tests {
     #[test]
     fn a_sign_in_comes_back_as_it_was_and_nobody_else_can_read_it() {
         use std::os::unix::fs::PermissionsExt;
+        #[cfg(feature = "keyring")]
+        let _alone = super::super::keyring::ALONE.lock().expect("nobody failed");
         let home = tempfile::tempdir().expect("a directory");
         let place = Place { file: directory(home.path()).join("x.json") };
         assert!(place.read().is_none());

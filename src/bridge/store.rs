@@ -2,7 +2,6 @@
 
 use std::{
     fs, io,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +9,7 @@ use super::{
     memory::{Memory, Remembered},
     state::{Known, Transport},
 };
+use crate::kept::{digest, write};
 
 /// How many endpoints are remembered.
 const MOST_ENDPOINTS: usize = 64;
@@ -101,27 +101,6 @@ impl Store {
         let name = digest(&format!("{}\n{credential}", self.endpoint));
         Some(self.root.as_ref()?.join("answers").join(name).join(format!("{}.json", what.name())))
     }
-}
-
-/// A file name that says nothing about `text`.
-fn digest(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Replaces a file at once; it and its directory are for the user alone.
-fn write(file: &Path, text: &str) -> io::Result<()> {
-    let directory = file.parent().unwrap_or(Path::new("."));
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)?;
-    // A temporary file is created with mode 0600.
-    let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-    temporary.write_all(text.as_bytes())?;
-    temporary.persist(file)?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `composio-bridge key` and `composio-bridge url`, as tables: see [`super::sign_in`] for why.
+//! `composio-bridge key` and `composio-bridge url`, as tables: see [`super::table`] for why.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, error::ErrorKind};
 

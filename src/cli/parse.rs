@@ -99,10 +99,10 @@ fn without_values(mut error: clap::Error) -> clap::Error {
 /// The header options of one source, first to last.
 pub(crate) fn header_order(matches: &ArgMatches) -> Vec<HeaderSource> {
     let lines = matches.get_many::<String>("header").unwrap_or_default();
-    let files = matches.get_many::<PathBuf>("header_file").unwrap_or_default();
+    let files = matches.get_many::<PathBuf>("header-file").unwrap_or_default();
     let at = |id| matches.indices_of(id).unwrap_or_default();
     let mut all: Vec<_> = at("header").zip(lines.cloned().map(HeaderSource::Line)).collect();
-    all.extend(at("header_file").zip(files.cloned().map(HeaderSource::File)));
+    all.extend(at("header-file").zip(files.cloned().map(HeaderSource::File)));
     all.sort_by_key(|(index, _)| *index);
     all.into_iter().map(|(_, source)| source).collect()
 }

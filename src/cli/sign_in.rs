@@ -49,7 +49,7 @@ const OPTIONS: [Row; 17] = [
     (
         "accept-issuer",
         Takes::Text("ISSUER"),
-        "Accept the authorization server of this name, where it was looked for under another",
+        "Accept the authorization server of this name, though it has another or a private address",
     ),
     (
         "resource",

@@ -7,15 +7,18 @@ use std::ffi::OsString;
 
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, Error,
-    builder::{PossibleValuesParser, ValueParser},
+    builder::{IntoResettable, PossibleValuesParser, ValueParser},
     error::ErrorKind,
     value_parser,
 };
 
-use super::{Cli, Settings, value::PositiveSeconds};
+use super::{
+    Cli, Settings,
+    value::{PositiveSeconds, Seconds},
+};
 
 /// What an option takes.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) enum Takes {
     /// Nothing; the value is `true`, or in a file or a variable also `false`.
     Nothing,
@@ -27,17 +30,26 @@ pub(crate) enum Takes {
     Texts(&'static str),
     /// One of these.
     One(&'static str, &'static [&'static str]),
+    /// The path of a file.
+    File,
+    /// Any number of paths.
+    Files,
     /// A number of seconds above 0.
     Seconds,
+    /// A number of seconds, 0 included.
+    SecondsOrZero,
     /// A whole number above 0.
     Number,
+    /// What this parser reads.
+    Other(&'static str, fn() -> ValueParser),
     /// A text that stands without the option's name.
     Word(&'static str),
     /// The same, where it may be missing.
     MaybeWord(&'static str),
 }
 
-/// An option: its name, what it takes, and what it is for.
+/// An option: its name, what it takes, and what it is for. Where that is more than one paragraph,
+/// only `--help` shows those after the first.
 pub(crate) type Row = (&'static str, Takes, &'static str);
 
 /// A subcommand: its name, what it does, and its options.
@@ -105,7 +117,7 @@ impl Options {
     /// Takes what was said about the options of a table.
     pub(crate) fn update(&mut self, rows: &[Row], matches: &ArgMatches) {
         for (name, takes, _) in rows {
-            if *takes == Takes::Nothing {
+            if matches!(takes, Takes::Nothing) {
                 if let Some(flag) = matches.get_one::<bool>(name) {
                     self.set(name, [flag.to_string()]);
                 }
@@ -124,16 +136,21 @@ pub(crate) fn argument(row: &Row) -> Arg {
         Takes::Nothing => (value_parser!(bool), ""),
         Takes::Bool => (PossibleValuesParser::new(BOOL).into(), "BOOL"),
         Takes::One(word, allowed) => (PossibleValuesParser::new(allowed).into(), word),
+        Takes::File | Takes::Files => (ValueParser::path_buf(), "FILE"),
         Takes::Seconds => (value_parser!(PositiveSeconds).into(), "SECONDS"),
+        Takes::SecondsOrZero => (value_parser!(Seconds).into(), "SECONDS"),
+        Takes::Other(word, parser) => (parser(), word),
         Takes::Number => (value_parser!(u64).range(1..).into(), "N"),
         Takes::Text(word) | Takes::Texts(word) | Takes::Word(word) | Takes::MaybeWord(word) => {
             (value_parser!(String), word)
         }
     };
-    let is_list = matches!(takes, Takes::Texts(_));
+    let is_list = matches!(takes, Takes::Texts(_) | Takes::Files);
     let action = if is_list { ArgAction::Append } else { ArgAction::Set };
-    let arg = Arg::new(name).help(help).action(action).value_parser(parser);
-    let arg = arg.allow_negative_numbers(takes == Takes::Seconds);
+    let more = help.split_once("\n\n");
+    let arg = Arg::new(name).help(more.map_or(help, |(short, _)| short)).action(action);
+    let arg = arg.long_help(more.map(|_| help).into_resettable()).value_parser(parser);
+    let arg = arg.allow_negative_numbers(word == "SECONDS");
     match takes {
         Takes::Word(_) => arg.value_name(word).required(true),
         Takes::MaybeWord(_) => arg.value_name(word),
@@ -147,22 +164,22 @@ pub(crate) fn argument(row: &Row) -> Arg {
 
 /// The options of bridging that concern Composio's API too: the key, the network, the log.
 const GENERAL: [&str; 16] = [
-    "api_key_file",
-    "api_key_command",
+    "api-key-file",
+    "api-key-command",
     "org-id",
     "project-id",
     "use-composio-cli-key",
-    "connect_timeout",
+    "connect-timeout",
     "proxy",
-    "no_proxy",
-    "enable_proxy",
-    "ca_file",
-    "client_cert",
+    "no-proxy",
+    "enable-proxy",
+    "ca-file",
+    "client-cert",
     "ipv4",
     "debug",
     "silent",
-    "log_level",
-    "log_file",
+    "log-level",
+    "log-file",
 ];
 
 /// Those options, as arguments of a subcommand.

@@ -33,7 +33,7 @@ pub fn run(options: Options) -> Result<(), Error> {
         Error::new(Kind::Unexpected, "could not find this executable").because(cause.to_string())
     })?;
     if options.composio {
-        return serve_composio();
+        return if options.serve { serve_composio() } else { play_composio(&executable) };
     }
     if options.serve { serve(&executable, options) } else { play(&executable, options) }
 }
@@ -64,6 +64,14 @@ fn serve(executable: &Path, options: Options) -> Result<(), Error> {
         snippet(executable, &url)
     ));
     sandbox.run_for_ever();
+    Ok(())
+}
+
+/// Walks the whole way with the stand-in for Composio.
+fn play_composio(executable: &Path) -> Result<(), Error> {
+    let stand_in = StandIn::start().map_err(no_sandbox)?;
+    script::composio::play(executable, &stand_in, &mut io::stdout().lock())?;
+    say("\nTo try it by hand, keep the stand-in running with `demo --composio --serve`.");
     Ok(())
 }
 

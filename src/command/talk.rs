@@ -15,6 +15,7 @@ use crate::{
     config::{Config, environment::Environment},
     error::{Error, Kind},
     logging,
+    remote::refusal::one_line,
 };
 
 /// The API, with the key and the network settings that the command line, the environment and the
@@ -54,17 +55,12 @@ pub fn say_json(document: &Value) {
 
 /// A text of the API on one line, without what would move a terminal's cursor.
 pub fn clean(text: &str) -> String {
-    let words = text.split(|letter: char| letter.is_whitespace() || letter.is_control());
-    words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    one_line(text, usize::MAX)
 }
 
-/// The first line's worth of a text.
+/// The beginning of such a text.
 pub fn short(text: &str, most: usize) -> String {
-    let text = clean(text);
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default().trim_end()),
-        None => text,
-    }
+    one_line(text, most)
 }
 
 /// Rows with their columns below each other.
@@ -162,7 +158,10 @@ mod tests {
     #[test]
     fn texts_of_the_api_cannot_move_the_cursor() {
         assert_eq!(clean("a\u{1b}[2Jb\n\tc\u{9b}1m \u{7f}"), "a [2Jb c 1m");
-        assert_eq!((short("one two", 20), short("one two", 4)), ("one two".into(), "one…".into()));
+        assert_eq!(
+            (short("one two", 20), short("one two", 5)),
+            ("one two".into(), "one t…".into())
+        );
     }
 
     #[test]

@@ -2,8 +2,7 @@
 //! Composio's own command line keeps its key, which are read only where that was asked for.
 
 use std::{
-    fs,
-    io::{self, Write},
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -15,6 +14,7 @@ use crate::{
     auth::exchange::text,
     config::environment::Environment,
     error::{Error, Kind},
+    kept,
 };
 
 /// Where the key is stored.
@@ -55,20 +55,7 @@ impl KeyStore {
             stored["org_id"] = Value::from(ids.org.as_str());
             stored["project_id"] = Value::from(ids.project.as_str());
         }
-        let write = || -> io::Result<()> {
-            let directory = self.file.parent().unwrap_or(Path::new("."));
-            let mut builder = fs::DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(directory)?;
-            let mut temporary = tempfile::NamedTempFile::new_in(directory)?;
-            temporary.write_all(stored.to_string().as_bytes())?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(&self.file)?;
-            Ok(())
-        };
-        write().map_err(|cause| {
+        kept::write_for_good(&self.file, &stored.to_string()).map_err(|cause| {
             Error::new(Kind::Unexpected, "could not store the key").because(cause.to_string())
         })
     }
@@ -78,12 +65,10 @@ impl KeyStore {
     /// # Errors
     /// The file cannot be removed.
     pub fn remove(&self) -> Result<bool, Error> {
-        match fs::remove_file(&self.file) {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(Error::new(Kind::Unexpected, "could not remove the stored key")
-                .because(cause.to_string())),
-        }
+        kept::remove(&self.file).map_err(|cause| {
+            Error::new(Kind::Unexpected, "could not remove the stored key")
+                .because(cause.to_string())
+        })
     }
 }
 

@@ -15,9 +15,3 @@ pub mod rest;
 pub mod server;
 pub mod session;
 pub mod url;
-
-/// A digest of a text, as a name that gives the text away to nobody who cannot guess it.
-fn digest(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
-}

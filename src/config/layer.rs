@@ -36,7 +36,7 @@ impl Builder {
             .disable_version_flag(true)
             .mut_args(|arg| match arg.get_id().as_str() {
                 "url" => arg.long("url"),
-                "callback_port" => arg.long("callback-port"),
+                "callback-port" => arg.long("callback-port"),
                 _ if arg.get_num_args().is_some_and(|count| !count.takes_values()) => {
                     arg.num_args(0..=1).require_equals(true).value_parser(BoolishValueParser::new())
                 }

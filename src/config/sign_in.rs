@@ -103,7 +103,7 @@ pub struct SignIn {
     pub client_metadata: Map<String, Value>,
     /// The client's own metadata document.
     pub client_metadata_url: Option<String>,
-    /// The authorization server that may answer under another name than its own.
+    /// The authorization server to accept, under whatever name and at whatever address it was found.
     pub accept_issuer: Option<String>,
     /// What tokens are asked for.
     pub resource: Resource,
@@ -133,7 +133,8 @@ impl SignIn {
         let provider = self.identity_provider.as_ref();
         let issuer = provider.and_then(|provider| Url::parse(&provider.issuer).ok());
         let endpoint = provider.and_then(|provider| provider.token_endpoint.as_ref());
-        let named = [self.token_endpoint.as_ref(), endpoint, issuer.as_ref()];
+        let accepted = self.accept_issuer.as_ref().and_then(|issuer| Url::parse(issuer).ok());
+        let named = [self.token_endpoint.as_ref(), endpoint, issuer.as_ref(), accepted.as_ref()];
         named.into_iter().flatten().any(|named| same_origin(named, url))
     }
 }

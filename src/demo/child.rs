@@ -40,9 +40,15 @@ pub(super) struct Child {
     _state: Option<TempDir>,
 }
 
+/// What the bridge is started with.
+pub(super) struct Launch {
+    pub(super) words: Vec<String>,
+    pub(super) environment: Vec<(String, String)>,
+}
+
 impl Child {
-    /// Starts `executable url` as a client would.
-    pub(super) fn launch(executable: &Path, url: &str) -> Result<Self, Error> {
+    /// Starts the bridge as a client would.
+    pub(super) fn launch(executable: &Path, launch: &Launch) -> Result<Self, Error> {
         let failed = |cause: std::io::Error| {
             let what = format!("could not start the bridge: {}", executable.display());
             Error::new(Kind::Unexpected, what).because(cause.to_string())
@@ -53,9 +59,10 @@ impl Child {
         if let Some(state) = &state {
             command.env("COMPOSIO_BRIDGE_STATE_DIR", state.path());
         }
+        command.envs(launch.environment.iter().map(|(name, value)| (name, value)));
         let launched = Instant::now();
         let mut process = command
-            .arg(url)
+            .args(&launch.words)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

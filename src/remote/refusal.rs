@@ -202,9 +202,15 @@ fn from_text(refusal: &Refusal) -> Option<String> {
 
 /// At most 300 characters, on one line, without control characters.
 fn clip(text: &str) -> String {
+    one_line(text, 300)
+}
+
+/// The beginning of a text on one line, without control characters, which could move a terminal's
+/// cursor; `most` is a number of characters.
+pub(crate) fn one_line(text: &str, most: usize) -> String {
     let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
     let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(300) {
+    match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
     }

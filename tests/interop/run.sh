@@ -5,6 +5,7 @@
 #   tests/interop/run.sh                everything
 #   tests/interop/run.sh WORDS          of the legacy pairs, those whose name contains all the words
 #   tests/interop/run.sh eras [WORDS]   of the matrix of eras, likewise
+#   tests/interop/run.sh signin [WORDS] of the cases of signing in, likewise
 #
 # COMPOSIO_BRIDGE   the executable to test (its absolute path), or a command line that starts
 #                   another bridge; unset: this repository's, built first
@@ -49,12 +50,17 @@ case "${1:-}" in
     failed=0
     node main.js || failed=1
     node eras/main.js || failed=1
+    node sign-in/main.js || failed=1
     exit $failed
     ;;
   eras)
     shift
     build_rust_peer
     exec node eras/main.js "$@"
+    ;;
+  signin)
+    shift
+    exec node sign-in/main.js "$@"
     ;;
   *)
     install_python_peers

@@ -67,6 +67,29 @@ fn what_is_asked_carries_what_the_specification_wants() {
     assert_eq!(known.len(), 1, "the root is not asked where the path answers");
 }
 
+/// AU-22: as `oidc-provider` has it, which knows no scopes of the servers behind it.
+#[test]
+fn who_may_not_register_a_scope_registers_without_one() {
+    let place = Authorization::start();
+    place.change(|script| script.registers_scopes = false);
+    let login = place.login(&[]);
+    assert_eq!(value(&query(&login.page()), "scope"), Some("read"));
+    get(&place.consent(&login.page()));
+    assert_eq!(login.end().0, 0);
+    assert_eq!(place.asked("/register").len(), 2);
+}
+
+/// AU-24: a person who is sent there in the name of an unknown client is not sent back.
+#[test]
+fn a_client_that_was_forgotten_is_registered_anew_before_the_browser_opens() {
+    let place = Authorization::start();
+    for (has_forgotten, registered) in [(false, 1), (false, 1), (true, 2)] {
+        place.change(|script| script.has_forgotten = has_forgotten);
+        place.sign_in(&[]);
+        assert_eq!(place.asked("/register").len(), registered);
+    }
+}
+
 /// T111 to T113, T119.
 #[test]
 fn what_does_not_fit_stops_before_the_browser() {

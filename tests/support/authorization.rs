@@ -43,6 +43,10 @@ pub struct Script {
     pub fails: Option<(u16, &'static str)>,
     /// How often the code of a device is pending.
     pub pending: usize,
+    /// Whether clients may say at registration what scope they will ask for.
+    pub registers_scopes: bool,
+    /// Whether the client is forgotten; registering brings it back.
+    pub has_forgotten: bool,
     /// The path that is the issuer's.
     pub tenant: &'static str,
     /// The scope that calls need beside the usual one.
@@ -88,6 +92,8 @@ impl Authorization {
             life: 3600,
             fails: None,
             pending: 0,
+            registers_scopes: true,
+            has_forgotten: false,
             tenant: "t1",
             call_scope: None,
         };
@@ -277,6 +283,11 @@ impl Core {
             }
             "/register" => {
                 let mut client: Value = serde_json::from_slice(&request.body).expect("JSON");
+                if client.get("scope").is_some() && !lock(&self.script).registers_scopes {
+                    let error = json!({"error": "invalid_client_metadata"});
+                    return exchange.reply(400, &[], error.to_string());
+                }
+                lock(&self.script).has_forgotten = false;
                 let id = if tenant.is_empty() { "the-client" } else { "second-client" };
                 client["client_id"] = id.into();
                 exchange.reply(201, &[("content-type", "application/json")], client.to_string());
@@ -290,6 +301,10 @@ impl Core {
                 })
                 .to_string(),
             ),
+            path if path.starts_with("/authorize?") => {
+                let status = if lock(&self.script).has_forgotten { 400 } else { 200 };
+                exchange.reply(status, &[], "a page")
+            }
             "/token" => self.token(&form(&request.body), exchange),
             _ => exchange.reply(404, &[], ""),
         }

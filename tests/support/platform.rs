@@ -95,27 +95,9 @@ impl Platform {
 
     /// Runs it with these variables and this on stdin. Whatever happens, the key is shown nowhere.
     pub fn run_with(&self, words: &[&str], environment: &[(&str, &str)], stdin: &str) -> Ran {
-        let program = executable();
-        let home = self.home.path();
-        let mut command = Command::new(&program[0]);
-        command.args(&program[1..]).args(words).env_clear().env("HOME", home);
-        command.env("PATH", "/usr/bin:/bin").env("APPDATA", home).env("LOCALAPPDATA", home);
-        command.env("XDG_STATE_HOME", home.join("state"));
-        command.env("XDG_CONFIG_HOME", home.join("config"));
-        command.env("COMPOSIO_BASE_URL", self.remote.url(""));
-        command.envs(environment.iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the executable starts");
-        let mut pipe = child.stdin.take().expect("stdin is piped");
-        // Whoever refuses its arguments reads nothing.
-        let _ = std::io::Write::write_all(&mut pipe, stdin.as_bytes());
-        drop(pipe);
-        let output = child.wait_with_output().expect("it ends");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
-        let (stdout, stderr) = (text(output.stdout), text(output.stderr));
-        assert!(!stdout.contains(KEY) && !stderr.contains(KEY), "the key is shown");
-        nothing_below(home);
-        Ran { code: output.status.code(), stdout, stderr }
+        let base = self.remote.url("");
+        let environment = [&[("COMPOSIO_BASE_URL", base.as_str())], environment].concat();
+        run_at(self.home.path(), words, &environment, stdin)
     }
 
     /// What came in, in order: method and path, and the body. Each carried the one key.
@@ -139,6 +121,30 @@ impl Platform {
         assert_eq!(asked.len(), 1, "{asked:?}");
         asked.remove(0)
     }
+}
+
+/// Runs `composio-bridge` to its end, at home here, with these variables and this on stdin. Whatever
+/// happens, the key is shown nowhere.
+pub fn run_at(home: &Path, words: &[&str], environment: &[(&str, &str)], stdin: &str) -> Ran {
+    let program = executable();
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]).args(words).env_clear().env("HOME", home);
+    command.env("PATH", "/usr/bin:/bin").env("APPDATA", home).env("LOCALAPPDATA", home);
+    command.env("XDG_STATE_HOME", home.join("state"));
+    command.env("XDG_CONFIG_HOME", home.join("config"));
+    command.envs(environment.iter().copied());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the executable starts");
+    let mut pipe = child.stdin.take().expect("stdin is piped");
+    // Whoever refuses its arguments reads nothing.
+    let _ = std::io::Write::write_all(&mut pipe, stdin.as_bytes());
+    drop(pipe);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it prints text");
+    let (stdout, stderr) = (text(output.stdout), text(output.stderr));
+    assert!(!stdout.contains(KEY) && !stderr.contains(KEY), "the key is shown");
+    nothing_below(home);
+    Ran { code: output.status.code(), stdout, stderr }
 }
 
 /// No file below a home holds the key.

@@ -42,7 +42,10 @@ pub(super) fn is_passing(end: &End) -> bool {
         End::Unsent(_) | End::Broken(_) | End::Silent(_) | End::Stream(_) => true,
         End::Status(refused) => refusal::is_passing(refused.status),
         End::Accepted(_) | End::Malformed(_) | End::TooLarge(_) => false,
-        End::Unusable(error) => error.kind() == Kind::Unreachable,
+        End::Unusable(error) => {
+            let is_refused = error.http_status().is_some_and(refusal::is_passing);
+            is_refused || error.kind() == Kind::Unreachable
+        }
         End::Redirected(_) | End::NotModern(_) => false,
     }
 }

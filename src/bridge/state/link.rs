@@ -493,6 +493,7 @@ impl State {
         self.link = Link::Ready;
         self.start_listening();
         self.catch_up();
+        self.announce_replacement();
         self.advance();
     }
 

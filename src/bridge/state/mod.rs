@@ -162,6 +162,8 @@ pub struct State {
     listen: Listen,
     provisional: Provisional,
     signing_in: SigningIn,
+    /// What the endpoint stood for was replaced, and the client has not been told yet.
+    is_replaced: bool,
     learned: Memory,
     heard: Millis,
     opened: Millis,
@@ -213,6 +215,7 @@ impl State {
             listen: Listen::default(),
             provisional: Provisional::default(),
             signing_in: SigningIn::default(),
+            is_replaced: false,
             learned: Memory::default(),
             heard: now.mono,
             opened: now.mono,

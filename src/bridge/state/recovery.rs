@@ -7,6 +7,7 @@ use crate::{
     bridge::pending::{Key, MAX_REPEATS, Request, Stage},
     error::Kind,
     message::one_line,
+    protocol::List,
     remote::event::{End, Refusal},
 };
 
@@ -59,6 +60,8 @@ impl State {
     pub(super) fn renew_if_replaced(&mut self, refused: &Refusal) {
         if refused.is_replaced {
             self.act(Action::Renew);
+            // Who has been told nothing yet need not hear that it changes.
+            self.is_replaced |= self.local.is_answered;
         }
     }
 
@@ -163,13 +166,23 @@ impl State {
         for list in self.connection.list_changed.clone() {
             self.announce_change(list);
         }
+        self.is_replaced &= !self.connection.list_changed.contains(&List::Tools);
+        self.announce_replacement();
         // Whatever was held goes first, in its order; the confirmation has been replayed.
         self.held.retain(|held| !matches!(held, Held::Initialized(_)));
         self.advance();
     }
 
+    /// Where the bridge has replaced what the endpoint stood for, it is the one who knows, whatever
+    /// the remote declares.
+    pub(super) fn announce_replacement(&mut self) {
+        if std::mem::take(&mut self.is_replaced) {
+            self.announce_change(List::Tools);
+        }
+    }
+
     /// Tells the client that a list is not what it was.
-    pub(super) fn announce_change(&mut self, list: crate::protocol::List) {
+    pub(super) fn announce_change(&mut self, list: List) {
         let name = list.name();
         let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/{name}/list_changed"}}"#);
         self.act(Action::Write(one_line(text.into())));

@@ -141,8 +141,13 @@ fn ended(answer: &Value) -> Result<(), Error> {
                     Some(text) => clean(text),
                     None => cause.to_string(),
                 });
-                Error::new(Kind::Protocol, "the tool failed")
-                    .because(cause.unwrap_or_else(|| "it does not say why".to_owned()))
+                let cause = cause.unwrap_or_else(|| "it does not say why".to_owned());
+                let is_connection = cause.contains("onnected account");
+                let error = Error::new(Kind::Protocol, "the tool failed").because(cause);
+                match is_connection {
+                    true => error.hint("connect one: `composio-bridge session authorize TOOLKIT`"),
+                    false => error,
+                }
             }
         },
     };
@@ -217,6 +222,10 @@ mod tests {
             (json!({"status": 500, "data": {}}), Ok(())),
             (json!({"data": {}, "error": "no such mail", "log_id": "l"}), Err(("no such mail", 5))),
             (json!({"data": {}, "error": null, "result_type": "failed"}), Err(("not say why", 5))),
+            (
+                json!({"error": "Connected account not found"}),
+                Err(("session authorize TOOLKIT", 5)),
+            ),
             (
                 json!({"result_type": "blocked", "message": "no", "log_id": "log_7",
                        "reason": {"type": "request_blocked", "hook_id": "h"}}),

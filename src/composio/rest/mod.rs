@@ -11,6 +11,7 @@ pub mod refusal;
 pub mod retry;
 
 use std::{
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -28,6 +29,7 @@ use crate::{
     auth::exchange::may_be_asked,
     config::{Config, environment::Environment},
     error::{Error, Kind},
+    kept,
     remote::{
         build::{build, needs_tls},
         client::{cause, retry_after},
@@ -126,6 +128,9 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What a request will bring.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = Result<Value, Error>> + Send + 'a>>;
+
 /// The API, for one key.
 pub struct Api {
     /// Its endpoint is the base of the API.
@@ -170,7 +175,12 @@ impl Api {
     ///
     /// # Errors
     /// No answer came, or a refusal, or one that is not JSON.
-    pub async fn send(&self, call: &Call<'_>) -> Result<Value, Error> {
+    pub fn send<'s>(&'s self, call: &'s Call<'_>) -> Answer<'s> {
+        // Behind a pointer, as many places wait for it, and each would have a copy of its own.
+        Box::pin(self.insist(call))
+    }
+
+    async fn insist(&self, call: &Call<'_>) -> Result<Value, Error> {
         let url = self.url(call)?;
         let mut attempt = 0;
         loop {
@@ -198,7 +208,7 @@ impl Api {
             let value = String::from_utf8_lossy(value.as_bytes());
             text = format!("{text}\n{name}: {value}");
         }
-        Ok(super::digest(&text))
+        Ok(kept::digest(&text))
     }
 
     /// The URL of a request. Ids are data: none of them leads to another path.

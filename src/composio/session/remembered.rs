@@ -3,7 +3,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::{
     auth::{exchange::text, grant::now},
-    composio::digest,
     error::{Error, Kind},
+    kept::{self, digest},
 };
 
 /// A session that was made here.
@@ -119,15 +119,8 @@ impl Store {
     /// # Errors
     /// The file cannot be written.
     pub fn keep(&self, session: &Remembered) -> Result<(), Error> {
-        let write = || -> io::Result<()> {
-            self.make()?;
-            let mut temporary = tempfile::NamedTempFile::new_in(&self.directory)?;
-            temporary.write_all(session.to_json().to_string().as_bytes())?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(self.file(&session.id))?;
-            Ok(())
-        };
-        write().map_err(|cause| failed("could not remember the session", &cause))
+        let written = kept::write_for_good(&self.file(&session.id), &session.to_json().to_string());
+        written.map_err(|cause| failed("could not remember the session", &cause))
     }
 
     /// Forgets a session; says whether it was remembered.
@@ -135,11 +128,7 @@ impl Store {
     /// # Errors
     /// The file cannot be removed.
     pub fn forget(&self, id: &str) -> Result<bool, Error> {
-        match fs::remove_file(self.file(id)) {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(failed("could not forget the session", &cause)),
-        }
+        kept::remove(&self.file(id)).map_err(|cause| failed("could not forget the session", &cause))
     }
 
     /// Waits until no other process makes a session. Blocks.
@@ -147,30 +136,14 @@ impl Store {
     /// # Errors
     /// The lock's file cannot be made.
     pub fn lock(&self) -> Result<Lock, Error> {
-        let lock = || -> io::Result<Lock> {
-            self.make()?;
-            let mut options = File::options();
-            options.create(true).truncate(false).write(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let file = options.open(self.directory.join("lock"))?;
-            file.lock()?;
-            Ok(Lock { _file: file })
-        };
-        lock().map_err(|cause| failed("could not remember the session", &cause))
+        let file = kept::lock(&self.directory.join("lock"));
+        let file = file.map_err(|cause| failed("could not remember the session", &cause))?;
+        Ok(Lock { _file: file })
     }
 
     /// An id is data, and no name for a file.
     fn file(&self, id: &str) -> PathBuf {
         self.directory.join(format!("{}.json", digest(id)))
-    }
-
-    fn make(&self) -> io::Result<()> {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.directory)
     }
 }
 

@@ -18,6 +18,8 @@ pub(super) struct Client<'a> {
     pub(super) dialect: Dialect,
     pub(super) child: Child,
     pub(super) screen: Screen<'a>,
+    /// The name that the server gives itself.
+    pub(super) server: &'static str,
     next_id: u64,
     /// Requests that have no answer yet, and when they were sent.
     sent: Vec<(u64, Instant)>,
@@ -44,8 +46,13 @@ impl Answer {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(dialect: Dialect, child: Child, screen: Screen<'a>) -> Self {
-        Client { dialect, child, screen, next_id: 0, sent: Vec::new() }
+    pub(super) fn new(
+        dialect: Dialect,
+        child: Child,
+        screen: Screen<'a>,
+        server: &'static str,
+    ) -> Self {
+        Client { dialect, child, screen, server, next_id: 0, sent: Vec::new() }
     }
 
     pub(super) fn call(&mut self, tool: &str, arguments: Value) -> Result<u64, String> {

@@ -69,7 +69,7 @@ impl Dialect {
         let version = version.ok_or_else(|| format!("{} is not offered", self.version()))?;
         let told = format!("{name} {release}, protocol version {version}");
         client.screen.received(&told, Some(answer.at - client.child.launched));
-        ensure(name == "sandbox", "the answer is not the sandbox's")?;
+        ensure(name == client.server, "the answer is not the sandbox's")?;
         match self {
             Dialect::Legacy => client.notify("notifications/initialized", json!({})),
             Dialect::Modern => Ok(()),

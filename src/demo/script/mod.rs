@@ -2,6 +2,7 @@
 //! showing every message (`→` to the bridge, `←` from it) and how long each answer took.
 
 mod client;
+pub mod composio;
 mod dialect;
 mod screen;
 
@@ -13,7 +14,10 @@ use self::{
     client::{Client, Event},
     screen::{Screen, title},
 };
-use super::{Era, Options, Transport, child::Child};
+use super::{
+    Era, Options, Transport,
+    child::{Child, Launch},
+};
 use crate::error::Error;
 
 /// Calls made one after the other for the median.
@@ -29,7 +33,9 @@ pub fn play(
     options: Options,
     out: &mut dyn Write,
 ) -> Result<(), Error> {
-    let mut client = Client::new(options.client, Child::launch(executable, url)?, Screen(out));
+    let launch = Launch { words: vec![url.to_owned()], environment: Vec::new() };
+    let child = Child::launch(executable, &launch)?;
+    let mut client = Client::new(options.client, child, Screen(out), "sandbox");
     let (version, remote) = (options.client.version(), remote(options));
     client.screen.line(&format!("client, {version} ⇄ stdio ⇄ composio-bridge ⇄ {remote} ⇄ {url}"));
     for (title, step) in STEPS {
