@@ -17,6 +17,7 @@ mod composio_server;
 mod composio_session;
 mod composio_session_errors;
 mod composio_standin;
+mod composio_standin_mcp;
 mod composio_urls;
 mod composio_walk;
 mod descriptors;
