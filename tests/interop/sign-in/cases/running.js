@@ -18,9 +18,9 @@ async function refused(promise) {
 }
 
 /** A client that is connected while the person still thinks, and what it is told. */
-async function connectedBefore(place, local, args = ["--startup-grace", "1"]) {
+async function connectedBefore(place, local, args = ["--startup-grace", "1"], options = {}) {
   const start = Date.now();
-  const client = await place.client(local, args, QUIET);
+  const client = await place.client(local, args, options);
   const took = Date.now() - start;
   assert.ok(took < GRACE_MS + SLACK_MS, `connected after ${took} ms`);
   // What a client asks first. One of 2026-07-28, which has no `initialize`, has this wait.
@@ -43,7 +43,7 @@ async function served(client, from) {
 const startsWithout = (local, args, delay = 5_000) => ({
   async show(place) {
     place.person.is({ delay });
-    const { client, error, listed, page } = await connectedBefore(place, local, args);
+    const { client, error, listed, page } = await connectedBefore(place, local, args, QUIET);
     assert.ok(error.message.includes("sign in") && error.message.includes(page), error.message);
     if (local.era === "legacy") {
       const instructions = client.sdkClient.getInstructions() ?? "";
@@ -61,7 +61,7 @@ const startsWithout = (local, args, delay = 5_000) => ({
 
 const quick = (local) => ({
   async show(place) {
-    const client = await place.client(local, ["--startup-grace", "20"], QUIET);
+    const client = await place.client(local, ["--startup-grace", "20"]);
     assert.deepEqual(await toolsOf(client), TOOLS, "the first list that there is, is the server's");
     assert.equal(await client.call("whoami"), "ada");
     assert.equal(place.person.opened.length, 1);
@@ -123,7 +123,7 @@ export const cases = {
     known: "a client of 2026-07-28 waits for its lists, is refused after 45 s, and hears of no change",
     async show(place) {
       place.person.is({ delay: 12_000 });
-      const client = await place.client(CLIENTS.auto, ["--startup-grace", "1"], QUIET);
+      const client = await place.client(CLIENTS.auto, ["--startup-grace", "1"]);
       const answered = Promise.all([toolsOf(client), client.local.listen(client.sdkClient, {})]);
       const late = sleep(GRACE_MS, undefined, { ref: false }).then(() => assert.fail("kept waiting"));
       const [names] = await Promise.race([answered, late]);
@@ -141,7 +141,7 @@ export const cases = {
     async show(place) {
       place.person.is({ delay: 3_000 });
       const start = Date.now();
-      const clients = await Promise.all(Array.from({ length: 10 }, () => place.client(CLIENTS.legacy, [], QUIET)));
+      const clients = await Promise.all(Array.from({ length: 10 }, () => place.client(CLIENTS.legacy)));
       console.log(`       ten were connected after ${Date.now() - start} ms`);
       for (const client of clients) {
         const names = await toolsOf(client);
@@ -210,7 +210,7 @@ export const cases = {
 
   "no browser: the page that the client is told is opened by hand": {
     async show(place) {
-      const env = { ...QUIET.env, BROWSER: "/no/such/browser", PATH: "/nowhere" };
+      const env = { BROWSER: "/no/such/browser", PATH: "/nowhere" };
       const client = await place.client(CLIENTS.legacy, [], { env });
       assert.deepEqual(await toolsOf(client), []);
       const error = await refused(client.call("whoami"));
@@ -223,7 +223,7 @@ export const cases = {
 
   "a device's code for the running bridge": {
     async show(place) {
-      const client = await place.client(CLIENTS.legacy, ["--device-code"], QUIET);
+      const client = await place.client(CLIENTS.legacy, ["--device-code"]);
       assert.deepEqual(await toolsOf(client), []);
       const error = await refused(client.call("whoami"));
       const [, page, code] = /open (http:\S+) and enter the code ([\w-]+)/.exec(error.message) ?? assert.fail(error.message);
