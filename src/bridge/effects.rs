@@ -30,6 +30,9 @@ use crate::{
     },
 };
 
+/// How often it is looked whether somebody has signed in by hand.
+const BY_HAND: Duration = Duration::from_secs(2);
+
 /// How long a request that was just sent and has no answer yet may travel before its cancellation
 /// follows it, on what is most likely another connection. Nobody waits for a cancellation.
 const CANCEL_GAP: Duration = Duration::from_millis(100);
@@ -47,6 +50,8 @@ pub struct Effects {
     keeper: Option<UnboundedSender<Keep>>,
     delete: Option<JoinHandle<()>>,
     sign_in: Option<JoinHandle<()>>,
+    /// Looks whether somebody signs in by hand, where the bridge does not ask any more.
+    by_hand: Option<JoinHandle<()>>,
     /// What the person has to do, for a machine that asks later.
     waiting: Option<News>,
 }
@@ -77,6 +82,7 @@ impl Effects {
             keeper: None,
             delete: None,
             sign_in: None,
+            by_hand: None,
             waiting: None,
         }
     }
@@ -211,6 +217,21 @@ impl Effects {
     /// What became of the sign-in is being told.
     pub fn told(&mut self, news: &News) {
         self.waiting = matches!(news, News::Waiting(_)).then(|| news.clone());
+        if let Some(task) = self.by_hand.take() {
+            task.abort();
+        }
+        if let News::Failed { error: Some(_), is_passing: false } = news
+            && let Some(source) = self.connector.tokens().cloned()
+        {
+            let replies = self.replies.clone();
+            self.by_hand = Some(tokio::spawn(async move {
+                while !source.has_news() {
+                    tokio::time::sleep(BY_HAND).await;
+                }
+                source.look_again().await;
+                let _ = replies.send(Input::SignIn(Box::new(News::SignedIn)));
+            }));
+        }
     }
 
     /// Files are written by one task, after what a client waits for.

@@ -208,6 +208,9 @@ impl State {
 
     fn on_remote_notification(&mut self, message: &Message, purpose: &Purpose, generation: u32) {
         self.served = true;
+        if purpose.request().is_some_and(|key| self.is_acknowledged_again(key, message)) {
+            return;
+        }
         let mut bytes = message.bytes().clone();
         if message.method() == "notifications/cancelled"
             && let Some(inbound) =

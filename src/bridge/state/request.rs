@@ -43,6 +43,7 @@ impl State {
         self.held.push_back(Held::Request(key));
         self.watch_deadlines(self.now.mono + wait);
         self.serve_from_memory(key);
+        self.hasten(key);
         self.wake_link();
     }
 
@@ -428,6 +429,9 @@ impl State {
             return self.give_up(key, &format!("no answer for {}s", waited as f64 / 1000.0));
         }
         if self.serve_empty_list(key) {
+            return;
+        }
+        if self.answer_for_the_absent(key) {
             return;
         }
         if let Some(error) = self.sign_in_awaited_by(key) {

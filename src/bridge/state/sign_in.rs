@@ -12,8 +12,8 @@ use crate::{
     bridge::pending::{Key, Stage},
     era::meta,
     error::{Error, Kind},
-    message::object::Object,
-    protocol::{MODERN_VERSIONS, Method},
+    message::{Message, member, object::Object, one_line},
+    protocol::{List, MODERN_VERSIONS, Method},
     remote::{
         backoff::CONNECT,
         event::{End, Refusal},
@@ -28,6 +28,9 @@ const SETTLED: Millis = 10_000;
 /// in that time (AU-43).
 const STEP_UP_REST: Millis = 600_000;
 const MOST_STEP_UPS: usize = 3;
+
+/// How the remote says that a subscription has begun (26:subs).
+const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
 /// The connection, while somebody signs in.
 #[derive(Debug)]
@@ -74,6 +77,10 @@ pub(super) struct SigningIn {
     step_up: Option<Error>,
     /// The scopes that were asked for, and when.
     asked: Vec<(String, Millis)>,
+    /// The subscriptions that were acknowledged in the remote's place.
+    acknowledged: Vec<Key>,
+    /// The lists that were told to be empty.
+    owed: Vec<List>,
 }
 
 impl SigningIn {
@@ -171,6 +178,78 @@ impl State {
         self.watch_deadlines(deadline);
     }
 
+    /// A client of 2026-07-28 that asks what there is, or to be told of changes, is not kept waiting
+    /// for a person either.
+    pub(super) fn hasten(&mut self, key: Key) {
+        let is_paused = self.sessionless && matches!(self.link, Link::SigningIn(_));
+        let deadline = self.now.mono + self.settings.grace;
+        let Some(request) = self.requests.get_mut(key).filter(|_| is_paused) else { return };
+        let is_acknowledged = self.signing_in.acknowledged.contains(&key);
+        if matches!(request.method, Method::List(_) | Method::Listen) {
+            request.deadline = Some(deadline).filter(|_| !is_acknowledged);
+            self.watch_deadlines(deadline);
+        }
+    }
+
+    /// Answers such a request in the place of the remote, whose lists are empty so far. Whether it
+    /// was one.
+    pub(super) fn answer_for_the_absent(&mut self, key: Key) -> bool {
+        if !self.sessionless || !matches!(self.link, Link::SigningIn(_)) {
+            return false;
+        }
+        let Some(request) = self.requests.get_mut(key) else { return false };
+        match request.method {
+            Method::List(list) => {
+                let id = request.id().to_owned();
+                let result = json!({
+                    "resultType": "complete", (list.name()): [], "ttlMs": 0, "cacheScope": "private",
+                });
+                let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+                let batch = request.batch;
+                self.requests.remove(key);
+                self.held.retain(|held| !matches!(held, Held::Request(held) if *held == key));
+                self.signing_in.owed.push(list);
+                self.reply(answer.into(), batch);
+            }
+            Method::Listen => {
+                request.deadline = None;
+                let (id, name) = (request.id(), meta::SUBSCRIPTION_ID);
+                let filter = request.message.param("notifications").unwrap_or("{}");
+                let text = format!(
+                    r#"{{"jsonrpc":"2.0","method":"{ACKNOWLEDGED}","params":{{"_meta":{{"{name}":{id}}},"notifications":{filter}}}}}"#
+                );
+                self.signing_in.acknowledged.push(key);
+                self.act(Action::Write(one_line(text.into())));
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The remote acknowledges a subscription. Where the client has heard that before, it hears what
+    /// has changed since. Whether that is so.
+    pub(super) fn is_acknowledged_again(&mut self, key: Key, message: &Message) -> bool {
+        let known = &mut self.signing_in.acknowledged;
+        let Some(at) = known.iter().position(|one| *one == key) else { return false };
+        if message.method() != ACKNOWLEDGED {
+            return false;
+        }
+        known.swap_remove(at);
+        let Some(request) = self.requests.get(key) else { return true };
+        let (id, name) = (request.id().to_owned(), meta::SUBSCRIPTION_ID);
+        let filter = message.param("notifications").unwrap_or("{}").to_owned();
+        for list in self.signing_in.owed.clone() {
+            let list = list.name();
+            if member(&filter, &format!("{list}ListChanged")) == Some("true") {
+                let text = format!(
+                    r#"{{"jsonrpc":"2.0","method":"notifications/{list}/list_changed","params":{{"_meta":{{"{name}":{id}}}}}}}"#
+                );
+                self.act(Action::Write(text.into()));
+            }
+        }
+        true
+    }
+
     fn pause(&mut self, back: Back, refused: &Refusal, want: Want) {
         let is_begun = !self.signing_in.is_probed;
         let error = Error::new(Kind::Authorization, self.sign_in_attempt())
@@ -178,6 +257,8 @@ impl State {
         let (refusal, asked) = (refused.clone(), want.clone());
         let pause = Pause { back, refusal, want, error, is_told: false, is_begun };
         self.link = Link::SigningIn(Box::new(pause));
+        let held = self.requests.keys(|request| matches!(request.stage, Stage::Held));
+        held.into_iter().for_each(|key| self.hasten(key));
         if is_begun {
             self.act(Action::SignIn(asked));
         } else if self.local.unanswered_initialize().is_some() {
@@ -221,8 +302,12 @@ impl State {
     pub(super) fn sign_in_in_the_way(&self, key: Key) -> Option<Error> {
         let Link::SigningIn(pause) = &self.link else { return None };
         let method = self.requests.get(key).map(|request| request.method);
-        let is_list = matches!(method, Some(Method::List(_))) && self.provisional.is_open();
-        (pause.is_told && !is_list).then(|| pause.error.clone())
+        let is_served = match method {
+            Some(Method::List(_)) => self.sessionless || self.provisional.is_open(),
+            Some(Method::Listen) => self.sessionless,
+            _ => false,
+        };
+        (pause.is_told && !is_served).then(|| pause.error.clone())
     }
 
     /// What a request is told that has waited for the person long enough.
@@ -276,7 +361,10 @@ impl State {
         let stepped_up = std::mem::take(&mut self.signing_in.stepping_up);
         let asked = std::mem::take(&mut self.signing_in.asked);
         let is_first = stepped_up.is_empty();
-        self.signing_in = SigningIn { asked, ..SigningIn::default() };
+        let mut acknowledged = std::mem::take(&mut self.signing_in.acknowledged);
+        acknowledged.retain(|key| self.requests.get(*key).is_some());
+        let owed = std::mem::take(&mut self.signing_in.owed);
+        self.signing_in = SigningIn { asked, acknowledged, owed, ..SigningIn::default() };
         if is_first {
             self.signing_in.at = Some(self.now.mono);
         }

@@ -120,7 +120,6 @@ export const cases = {
   "starts without a token, and the person is quick: SDK v2, as shipped": quick(CLIENTS.auto),
 
   "starts without a token, and the person takes his time: SDK v2, as shipped": {
-    known: "a client of 2026-07-28 waits for its lists, is refused after 45 s, and hears of no change",
     async show(place) {
       place.person.is({ delay: 12_000 });
       const client = await place.client(CLIENTS.auto, ["--startup-grace", "1"]);
@@ -180,7 +179,6 @@ export const cases = {
   },
 
   "the person says no, and signs in by hand later": {
-    known: "the bridge looks for the new sign-in when it is asked for something next, and not before",
     async show(place) {
       place.person.is({ denies: true, delay: 4_000 });
       const { client } = await connectedBefore(place, CLIENTS.legacy);
