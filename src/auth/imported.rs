@@ -82,6 +82,7 @@ fn registered(client: &mcp_remote::Client) -> Client {
         proof: said.unwrap_or(usual),
         redirect_uri: client.redirect_uris.first().cloned(),
         expires_at: client.client_secret_expires_at,
+        is_named: false,
     }
 }
 

@@ -72,6 +72,7 @@ pub fn named(client: &StaticClient, metadata: &Value) -> Client {
         secret: client.secret.clone(),
         key: client.key.clone(),
         proof: said.unwrap_or(usual),
+        is_named: true,
         ..Client::default()
     }
 }
@@ -153,6 +154,7 @@ async fn register(
         proof: proof.unwrap_or(usual),
         redirect_uri: redirect_uri.map(String::from),
         expires_at: seconds(answer.body.get("client_secret_expires_at")),
+        is_named: false,
     })
 }
 

@@ -44,6 +44,8 @@ pub struct Client {
     pub redirect_uri: Option<String>,
     /// When its secret expires, in seconds since 1970.
     pub expires_at: Option<u64>,
+    /// The options name it, its secret included, which is then theirs to keep.
+    pub is_named: bool,
 }
 
 /// What an authorization server gave.
@@ -262,7 +264,7 @@ impl SignIn {
             "is_program": self.is_program,
             "signed_in_at": self.signed_in_at,
             "client_id": client.id,
-            "client_secret": secret(&client.secret),
+            "client_secret": secret(&client.secret).filter(|_| !client.is_named),
             "token_endpoint_auth_method": client.proof.name(),
             "redirect_uri": client.redirect_uri,
             "client_secret_expires_at": client.expires_at,
@@ -295,6 +297,7 @@ impl SignIn {
                 proof: text(value, "token_endpoint_auth_method").and_then(Proof::named)?,
                 redirect_uri: owned("redirect_uri"),
                 expires_at: number("client_secret_expires_at"),
+                is_named: false,
             },
             tokens: Tokens {
                 access: secret("access_token")?,

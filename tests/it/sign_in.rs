@@ -302,6 +302,11 @@ fn a_program_signs_in_with_its_secret_and_does_so_again() {
     assert_eq!(place.grants("client_credentials").len(), 2);
     let first = &place.asked("/token")[0];
     assert!(first.header("authorization").is_some_and(|value| value.starts_with("Basic ")));
+    let kept = fs::read_dir(place.home.path().join("state/composio-bridge/sign-ins"));
+    for file in kept.expect("a sign-in").flatten() {
+        let text = fs::read_to_string(file.path()).expect("it is text");
+        assert!(!text.contains("marker-4b7e-own"), "whoever names a secret keeps it");
+    }
 }
 
 /// T121; and a configured credential goes before a sign-in (AU-1).
