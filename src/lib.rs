@@ -8,9 +8,10 @@
 //! key. [`logging`] writes stderr and the log file. [`command`] holds the subcommands, a file each.
 //!
 //! [`protocol`] has the words of the specification that are decided by: methods, lists, versions;
-//! [`time`] is how time reaches those who decide. [`message`] reads the JSON-RPC envelope over the raw bytes of a message; those bytes are never
-//! written back from a decoded form. [`local`] is the stdio side: lines in, lines out. [`remote`]
-//! is the HTTP side: the client, the two transports, event streams, and the words for refusals.
+//! [`time`] is how time reaches those who decide. [`message`] reads the JSON-RPC envelope over the
+//! raw bytes of a message; those bytes are never written back from a decoded form. [`local`] is the
+//! stdio side: lines in, lines out. [`remote`] is the HTTP side: the client, the two transports,
+//! event streams, and the words for refusals.
 //!
 //! [`bridge`] is the relay between them: [`bridge::state`] is a pure state machine that decides
 //! everything, and a thin event loop around it does what it says. `bridge::switch` keeps one such
@@ -23,7 +24,9 @@
 //! the HTTP client the token for the next request.
 //!
 //! [`composio`] knows Composio's keys and URLs, and talks to its REST API: [`composio::rest`] is the
-//! client, [`composio::session`] what is asked of a session and which were made here.
+//! client, [`composio::session`] what is asked of a session and which were made here,
+//! [`composio::server`] the same for MCP servers; `composio::keeper` makes a session when there is
+//! none, or none any more.
 //!
 //! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
 //! same sandbox as a remote that keeps to the specification. `demo::composio` stands in for

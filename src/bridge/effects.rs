@@ -104,7 +104,7 @@ impl Effects {
             Action::SignIn(want) => self.sign_in(want),
             Action::Warn(text) => warn!("{text}"),
             Action::Ask(text) => warn!(target: PERSON, "{text}"),
-            Action::Write(_) | Action::Relay(..) | Action::OtherEra(_) => {}
+            Action::Write(_) | Action::Relay(..) | Action::OtherEra(..) => {}
             Action::Reconnected | Action::Exit => {}
         }
     }

@@ -16,11 +16,13 @@
 //! body, their repair, and listen streams that outlive a connection. [`to_modern`] makes a modern
 //! remote look like a legacy one to the state machine, [`to_legacy`] makes a modern client look
 //! like a legacy one. [`detect`] says which era a remote is of, [`version`] which versions are served;
-//! [`header`] and [`mirror`] make the headers that repeat members of the body.
+//! [`header`] and [`mirror`] make the headers that repeat members of the body. [`promised`] is what a
+//! modern client was told while nobody could be asked.
 
 pub mod detect;
 pub mod header;
 pub mod mirror;
+pub mod promised;
 pub mod to_legacy;
 pub mod to_modern;
 #[cfg(test)]

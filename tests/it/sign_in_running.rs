@@ -406,6 +406,28 @@ fn a_modern_client_is_not_kept_waiting_for_a_person_either() {
 }
 
 #[test]
+fn nor_by_a_server_that_turns_out_to_be_a_legacy_one() {
+    let place = Authorization::start();
+    let setup = place.bridge_with_browser(place.server.endpoint());
+    let mut bridge = setup.arg("--startup-grace=0.5").spawn();
+    bridge.discover();
+    bridge.send(client::listen("7", r#"{"toolsListChanged":true}"#));
+    bridge.send(client::request("2", "tools/list", ""));
+    let page = place.page();
+    bridge.incoming("notifications/subscriptions/acknowledged");
+    assert_eq!(tools(&bridge.answer_to("2")), 0);
+    get(&place.consent(&page));
+    let changed = bridge.incoming("notifications/tools/list_changed");
+    assert_eq!(changed["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], 7);
+    bridge.send(client::request("3", "tools/list", ""));
+    assert!(tools(&bridge.answer_to("3")) > 0);
+    bridge.close_stdin();
+    let rest = bridge.rest();
+    let again = |line: &Vec<u8>| String::from_utf8_lossy(line).contains("acknowledged");
+    assert!(!rest.iter().any(again), "{rest:?}");
+}
+
+#[test]
 fn a_probe_of_a_legacy_server_opens_no_browser_either() {
     let place = Authorization::start();
     // A first run finds out that the server is a legacy one.

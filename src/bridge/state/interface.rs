@@ -12,6 +12,7 @@ use crate::{
         tools::Filter,
     },
     config::{Protocol, Strategy},
+    era::promised::Promised,
     message::Message,
     remote::event::{Event, ExchangeId, Get, Post},
     time::{Millis, Now},
@@ -125,9 +126,9 @@ pub enum Action {
     Remember(Remembered, String),
     /// Keep which transport worked, where it is not the one that is tried first anyway.
     RememberTransport(Known),
-    /// The remote is of the other era: these messages of the local client's are unanswered, and
-    /// this machine is of no more use.
-    OtherEra(Vec<Message>),
+    /// The remote is of the other era: these messages of the local client's are unanswered, that
+    /// was told in the remote's place, and this machine is of no more use.
+    OtherEra(Vec<Message>, Box<Promised>),
     /// A new session is in the place of a lost one: what happened in between was not heard.
     Reconnected,
     /// Sign in; what becomes of it comes as [`Input::SignIn`].

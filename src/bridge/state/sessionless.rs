@@ -189,7 +189,8 @@ impl State {
         self.held.clear();
         self.timers.clear();
         self.done = true;
-        self.act(Action::OtherEra(messages));
+        let promised = std::mem::take(&mut self.signing_in.promised);
+        self.act(Action::OtherEra(messages, Box::new(promised)));
     }
 
     /// What a question about the era came to, where it is one.

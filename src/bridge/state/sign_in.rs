@@ -10,10 +10,13 @@ use super::{Action, Held, Link, Purpose, State, link::Opening, sessionless::DISC
 use crate::{
     auth::news::{News, Want},
     bridge::pending::{Key, Stage},
-    era::meta,
+    era::{
+        meta,
+        promised::{ACKNOWLEDGED, Promised},
+    },
     error::{Error, Kind},
-    message::{Message, member, object::Object, one_line},
-    protocol::{List, MODERN_VERSIONS, Method},
+    message::{Message, object::Object},
+    protocol::{MODERN_VERSIONS, Method},
     remote::{
         backoff::CONNECT,
         event::{End, Refusal},
@@ -28,9 +31,6 @@ const SETTLED: Millis = 10_000;
 /// in that time (AU-43).
 const STEP_UP_REST: Millis = 600_000;
 const MOST_STEP_UPS: usize = 3;
-
-/// How the remote says that a subscription has begun (26:subs).
-const ACKNOWLEDGED: &str = "notifications/subscriptions/acknowledged";
 
 /// The connection, while somebody signs in.
 #[derive(Debug)]
@@ -77,10 +77,8 @@ pub(super) struct SigningIn {
     step_up: Option<Error>,
     /// The scopes that were asked for, and when.
     asked: Vec<(String, Millis)>,
-    /// The subscriptions that were acknowledged in the remote's place.
-    acknowledged: Vec<Key>,
-    /// The lists that were told to be empty.
-    owed: Vec<List>,
+    /// What was told in the remote's place.
+    pub promised: Promised,
 }
 
 impl SigningIn {
@@ -184,7 +182,7 @@ impl State {
         let is_paused = self.sessionless && matches!(self.link, Link::SigningIn(_));
         let deadline = self.now.mono + self.settings.grace;
         let Some(request) = self.requests.get_mut(key).filter(|_| is_paused) else { return };
-        let is_acknowledged = self.signing_in.acknowledged.contains(&key);
+        let is_acknowledged = self.signing_in.promised.has(request.id());
         if matches!(request.method, Method::List(_) | Method::Listen) {
             request.deadline = Some(deadline).filter(|_| !is_acknowledged);
             self.watch_deadlines(deadline);
@@ -208,18 +206,14 @@ impl State {
                 let batch = request.batch;
                 self.requests.remove(key);
                 self.held.retain(|held| !matches!(held, Held::Request(held) if *held == key));
-                self.signing_in.owed.push(list);
+                self.signing_in.promised.empty(list);
                 self.reply(answer.into(), batch);
             }
             Method::Listen => {
                 request.deadline = None;
-                let (id, name) = (request.id(), meta::SUBSCRIPTION_ID);
                 let filter = request.message.param("notifications").unwrap_or("{}");
-                let text = format!(
-                    r#"{{"jsonrpc":"2.0","method":"{ACKNOWLEDGED}","params":{{"_meta":{{"{name}":{id}}},"notifications":{filter}}}}}"#
-                );
-                self.signing_in.acknowledged.push(key);
-                self.act(Action::Write(one_line(text.into())));
+                let told = self.signing_in.promised.subscription(request.id(), filter);
+                self.act(Action::Write(told));
             }
             _ => return false,
         }
@@ -229,24 +223,14 @@ impl State {
     /// The remote acknowledges a subscription. Where the client has heard that before, it hears what
     /// has changed since. Whether that is so.
     pub(super) fn is_acknowledged_again(&mut self, key: Key, message: &Message) -> bool {
-        let known = &mut self.signing_in.acknowledged;
-        let Some(at) = known.iter().position(|one| *one == key) else { return false };
+        let Some(request) = self.requests.get(key) else { return false };
+        let promised = &mut self.signing_in.promised;
         if message.method() != ACKNOWLEDGED {
             return false;
         }
-        known.swap_remove(at);
-        let Some(request) = self.requests.get(key) else { return true };
-        let (id, name) = (request.id().to_owned(), meta::SUBSCRIPTION_ID);
-        let filter = message.param("notifications").unwrap_or("{}").to_owned();
-        for list in self.signing_in.owed.clone() {
-            let list = list.name();
-            if member(&filter, &format!("{list}ListChanged")) == Some("true") {
-                let text = format!(
-                    r#"{{"jsonrpc":"2.0","method":"notifications/{list}/list_changed","params":{{"_meta":{{"{name}":{id}}}}}}}"#
-                );
-                self.act(Action::Write(text.into()));
-            }
-        }
+        let filter = request.message.param("notifications").unwrap_or("{}");
+        let Some(changed) = promised.keep(request.id(), filter) else { return false };
+        changed.into_iter().for_each(|bytes| self.act(Action::Write(bytes)));
         true
     }
 
@@ -361,10 +345,9 @@ impl State {
         let stepped_up = std::mem::take(&mut self.signing_in.stepping_up);
         let asked = std::mem::take(&mut self.signing_in.asked);
         let is_first = stepped_up.is_empty();
-        let mut acknowledged = std::mem::take(&mut self.signing_in.acknowledged);
-        acknowledged.retain(|key| self.requests.get(*key).is_some());
-        let owed = std::mem::take(&mut self.signing_in.owed);
-        self.signing_in = SigningIn { asked, acknowledged, owed, ..SigningIn::default() };
+        let mut promised = std::mem::take(&mut self.signing_in.promised);
+        promised.retain(|id| self.has_request(id));
+        self.signing_in = SigningIn { asked, promised, ..SigningIn::default() };
         if is_first {
             self.signing_in.at = Some(self.now.mono);
         }

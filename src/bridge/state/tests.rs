@@ -303,7 +303,7 @@ impl Bench {
     }
 
     fn note(&mut self, action: Action) {
-        let is_handed_over = matches!(self.rest.last(), Some(Action::OtherEra(_)));
+        let is_handed_over = matches!(self.rest.last(), Some(Action::OtherEra(..)));
         assert!(!self.exited && !is_handed_over, "after the end: {action:?}");
         match action {
             Action::Write(bytes) | Action::Relay(bytes, _) => {

@@ -14,7 +14,10 @@ use bytes::Bytes;
 use super::state::{Action, Input, Known, OWN_ID, Settings, State, Transport, trim};
 use crate::{
     config::Protocol,
-    era::to_legacy::{ToLegacy, refuse_held},
+    era::{
+        promised::Promised,
+        to_legacy::{ToLegacy, refuse_held},
+    },
     message::Message,
     remote::event::ExchangeId,
     time::{Millis, Now},
@@ -39,6 +42,8 @@ pub struct Switch {
     /// Sides that have been made, so that none shares its numbers with another.
     made: ExchangeId,
     turns: u8,
+    /// What the modern client was told in the remote's place, until a side takes it over.
+    promised: Promised,
     /// The sides that wait for what was remembered, in order; whether it is the modern one.
     recalls: std::collections::VecDeque<bool>,
     is_closed: bool,
@@ -59,6 +64,7 @@ impl Switch {
             modern: None,
             made: 1,
             turns: 0,
+            promised: Promised::default(),
             recalls: std::collections::VecDeque::new(),
             is_closed: false,
             is_over: false,
@@ -178,7 +184,8 @@ impl Switch {
         let own_id = format!("{}b{}-", make.own_id, self.made);
         let above = Box::new(
             ToLegacy::new(self.secret, &own_id, settings.input_wait)
-                .numbered(u64::from(self.turns) << 32),
+                .numbered(u64::from(self.turns) << 32)
+                .promising(std::mem::take(&mut self.promised)),
         );
         let core = State::new(settings, now).numbered(first).translated(may_turn);
         Side::new(core, Some(above), make)
@@ -242,7 +249,8 @@ impl Switch {
         side.handle(input, now, actions, &mut asks);
         for ask in asks {
             match ask {
-                Ask::OtherEra { messages, is_legacy } => {
+                Ask::OtherEra { messages, promised, is_legacy } => {
+                    self.promised = promised;
                     self.turn(messages, is_legacy, now, actions);
                 }
                 Ask::Recall => {

@@ -11,6 +11,7 @@ use crate::{
     },
     era::{
         Layer, Step,
+        promised::Promised,
         to_legacy::{ToLegacy, Turn},
         to_modern::ToModern,
         wire::Wire,
@@ -83,6 +84,8 @@ pub enum Ask {
     OtherEra {
         /// What is unanswered.
         messages: Vec<Message>,
+        /// What was told in the remote's place.
+        promised: Promised,
         /// Which era that is.
         is_legacy: bool,
     },
@@ -329,13 +332,14 @@ impl Side {
                     actions.push(Action::Abort(exchange));
                 }
             }
-            Action::OtherEra(messages) => {
+            Action::OtherEra(messages, promised) => {
                 self.is_done = true;
                 let mut turns = Vec::new();
                 let unsent = self.above.as_mut().map(|above| above.take_unsent(&mut turns));
                 go(ways, turns, Way::FromAbove);
                 let is_legacy = unsent.is_none();
-                asks.push(Ask::OtherEra { messages: unsent.unwrap_or(messages), is_legacy });
+                let messages = unsent.unwrap_or(messages);
+                asks.push(Ask::OtherEra { messages, promised: *promised, is_legacy });
             }
             Action::Remember(Remembered::Initialize, text) if self.above.is_some() => {
                 if let Some(above) = &mut self.above {
@@ -460,7 +464,7 @@ fn is_plain(action: &Action) -> bool {
     match action {
         Action::Post(post) => !matches!(post.route, Route::Modern(_)),
         Action::Get(get) => get.route != GetRoute::Modern,
-        Action::OtherEra(_) | Action::Reconnected | Action::Recall | Action::Exit => false,
+        Action::OtherEra(..) | Action::Reconnected | Action::Recall | Action::Exit => false,
         _ => true,
     }
 }

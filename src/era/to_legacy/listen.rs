@@ -11,7 +11,7 @@ use super::{
     result::{response, set_meta},
 };
 use crate::{
-    era::meta,
+    era::{meta, promised::Promised},
     message::{
         Message, elements, member,
         object::{Object, quote},
@@ -35,6 +35,8 @@ const KINDS: [(&str, &str); 3] = [
 pub(super) struct Listens {
     all: BTreeMap<u64, Listen>,
     subscriptions: HashMap<String, Subscription>,
+    /// What the client was told before there was a session.
+    pub promised: Promised,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,8 @@ struct Listen {
     /// Which resources.
     uris: Vec<String>,
     is_acknowledged: bool,
+    /// What it hears in the place of the acknowledgement, where it was acknowledged before.
+    changed: Option<Vec<Bytes>>,
     /// What came before the acknowledgement, which must be the first.
     early: Vec<Bytes>,
 }
@@ -120,7 +124,9 @@ impl ToLegacy {
             self.subscribe(uri);
         }
         let id = message.id().unwrap_or("null").to_owned();
-        let listen = Listen { id, kinds, uris, is_acknowledged: false, early: Vec::new() };
+        let changed = self.listens.promised.keep(&id, filter);
+        let early = Vec::new();
+        let listen = Listen { id, kinds, uris, is_acknowledged: false, changed, early };
         self.listens.all.insert(number, listen);
         self.acknowledge_ready();
         if self.listens.all.get(&number).is_some_and(|listen| !listen.is_acknowledged) {
@@ -202,9 +208,15 @@ impl ToLegacy {
             let Some(listen) = self.listens.all.get_mut(&number) else { continue };
             listen.is_acknowledged = true;
             let early = std::mem::take(&mut listen.early);
-            let answer = listen.acknowledgement();
-            self.tell(answer);
-            early.into_iter().for_each(|bytes| self.tell(bytes));
+            let changed = listen.changed.take();
+            let is_over = changed.is_some() && listen.is_empty();
+            let first = changed.unwrap_or_else(|| vec![listen.acknowledgement()]);
+            let over = is_over.then(|| self.listens.all.remove(&number)).flatten();
+            first.into_iter().chain(early).for_each(|bytes| self.tell(bytes));
+            // What was promised cannot be kept.
+            if let Some(listen) = over {
+                self.tell_end(&listen.id);
+            }
         }
     }
 
@@ -221,7 +233,7 @@ impl ToLegacy {
     /// with the notification (MD-43). What was not promised yet never is.
     pub(super) fn end_listens(&mut self) {
         for (number, mut listen) in std::mem::take(&mut self.listens.all) {
-            let is_empty = listen.uris.is_empty() && listen.kinds == [false; KINDS.len()];
+            let is_empty = listen.is_empty();
             self.release(std::mem::take(&mut listen.uris));
             if listen.is_acknowledged && !is_empty {
                 self.tell_end(&listen.id);
@@ -294,6 +306,11 @@ impl ToLegacy {
 }
 
 impl Listen {
+    /// Whether nothing is honoured of it.
+    fn is_empty(&self) -> bool {
+        self.uris.is_empty() && self.kinds == [false; KINDS.len()]
+    }
+
     /// What is honoured of it (MD-40).
     fn acknowledgement(&self) -> Bytes {
         let mut honoured = Object::default();

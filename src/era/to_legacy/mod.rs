@@ -33,6 +33,7 @@ use bytes::Bytes;
 use tracing::debug;
 
 use crate::{
+    era::promised::Promised,
     error::Error,
     message::{Kind, Message},
     time::{Millis, Now},
@@ -147,6 +148,12 @@ impl ToLegacy {
     /// must differ.
     pub fn numbered(mut self, first: u64) -> Self {
         self.counter = first;
+        self
+    }
+
+    /// The same, for a client that was told something in the remote's place.
+    pub fn promising(mut self, promised: Promised) -> Self {
+        self.listens.promised = promised;
         self
     }
 

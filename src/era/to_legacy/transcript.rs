@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::{ToLegacy, Turn};
 use crate::{
+    era::promised::Promised,
     message::{Kind, Message},
     time::Now,
 };
@@ -91,6 +92,11 @@ impl Dialogue {
         );
         dialogue.names.retain(|name, _| !["init", "declared", "discovered"].contains(&&**name));
         dialogue
+    }
+
+    /// The client has been told something before.
+    pub(super) fn promise(&mut self, promised: Promised) {
+        self.machine.listens.promised = promised;
     }
 
     /// Gives a piece of text a name.

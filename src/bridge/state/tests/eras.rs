@@ -35,7 +35,7 @@ pub(super) fn sessionless() -> Bench {
 /// What it has handed over.
 fn handed_over(bench: &Bench) -> Option<Vec<String>> {
     bench.rest.iter().find_map(|action| match action {
-        Action::OtherEra(messages) => {
+        Action::OtherEra(messages, _) => {
             Some(messages.iter().map(|message| message.id().unwrap_or("").to_owned()).collect())
         }
         _ => None,

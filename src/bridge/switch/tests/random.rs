@@ -115,7 +115,7 @@ impl Chaos {
                 Action::Write(bytes) | Action::Relay(bytes, _) => self.look_at_line(&bytes),
                 Action::Recall => recalls += 1,
                 Action::Exit => self.exited = true,
-                Action::OtherEra(_) | Action::Reconnected => panic!("{action:?} for nobody"),
+                Action::OtherEra(..) | Action::Reconnected => panic!("{action:?} for nobody"),
                 _ => {}
             }
         }

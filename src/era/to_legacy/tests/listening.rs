@@ -1,6 +1,7 @@
 //! XB-30 to XB-34, T98.
 
 use super::super::transcript::{ACME, Dialogue};
+use crate::{era::promised::Promised, protocol::List};
 
 #[test]
 fn t98_xb_31_each_listen_gets_what_it_asked_for_under_its_own_id() {
@@ -20,6 +21,44 @@ fn t98_xb_31_each_listen_gets_what_it_asked_for_under_its_own_id() {
         client> {$J,"method":"notifications/cancelled","params":{"requestId":7}}
         core> {$J,"method":"notifications/tools/list_changed"}
         client< {$J,"method":"notifications/tools/list_changed","params":{"_meta":{$SUB:"7"}}}
+        "#,
+    );
+}
+
+#[test]
+fn xb_31_what_was_acknowledged_before_hears_what_has_changed_since() {
+    let mut promised = Promised::default();
+    promised.empty(List::Tools);
+    promised.empty(List::Tools);
+    promised.subscription("7", r#"{"toolsListChanged":true}"#);
+    promised.subscription("8", r#"{"promptsListChanged":true}"#);
+    let mut dialogue = Dialogue::open("{}", ACME);
+    dialogue.promise(promised);
+    dialogue.play(
+        r#"
+        client> {$J,"id":7,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{$V,$CAN:{}}}}
+        client< {$J,"method":"notifications/tools/list_changed","params":{"_meta":{$SUB:7}}}
+        client> {$J,"id":8,"method":"subscriptions/listen","params":{"notifications":{"promptsListChanged":true},"_meta":{$V,$CAN:{}}}}
+        core> {$J,"method":"notifications/prompts/list_changed"}
+        client< {$J,"method":"notifications/prompts/list_changed","params":{"_meta":{$SUB:8}}}
+        "#,
+    );
+}
+
+#[test]
+fn xb_30_what_was_acknowledged_before_and_cannot_be_honoured_ends_in_good_order() {
+    let mut promised = Promised::default();
+    promised.empty(List::Tools);
+    promised.subscription("7", r#"{"toolsListChanged":true}"#);
+    let none = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}}}"#;
+    let mut dialogue = Dialogue::open("{}", none);
+    dialogue.promise(promised);
+    dialogue.play(
+        r#"
+        client> {$J,"id":7,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{$V,$CAN:{}}}}
+        client< {$J,"method":"notifications/tools/list_changed","params":{"_meta":{$SUB:7}}}
+        client< {$J,"id":7,"result":{"resultType":"complete","_meta":{$SUB:7}}}
+        client< {$J,"method":"notifications/cancelled","params":{"requestId":7,"_meta":{$SUB:7}}}
         "#,
     );
 }
