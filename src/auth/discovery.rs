@@ -184,8 +184,9 @@ fn is_of_another(issuer: &str, other: &str) -> Error {
 fn unusable(issuer: &str) -> Error {
     let attempted = match Url::parse(issuer) {
         Ok(url) => format!(
-            "could not sign in at the authorization server {}",
-            url.origin().ascii_serialization()
+            "could not sign in at the authorization server {}{}",
+            url.origin().ascii_serialization(),
+            url.path().trim_end_matches('/')
         ),
         Err(_) => "could not sign in at the authorization server".to_owned(),
     };

@@ -45,6 +45,7 @@ mod sandbox;
 mod secrets;
 #[cfg(unix)]
 mod sign_in;
+mod sign_in_digest;
 mod sign_in_grants;
 mod sign_in_running;
 mod sse;

@@ -196,6 +196,17 @@ impl Authorization {
         text
     }
 
+    /// Another command, to its good end; what it says.
+    pub fn run(&self, args: &[&str]) -> String {
+        let words = executable();
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]).args(args).env_clear().env("HOME", self.home.path());
+        command.env("XDG_STATE_HOME", self.home.path().join("state"));
+        let output = command.output().expect("the executable starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("text")
+    }
+
     /// What the person's consent leads back to.
     pub fn consent(&self, page: &Url) -> Url {
         let query: Vec<(String, String)> = page.query_pairs().into_owned().collect();
@@ -421,6 +432,11 @@ fn page_in(file: &Path) -> Url {
 
 /// Fetches a page as a browser does; the status line and all else.
 pub fn get(url: &Url) -> String {
+    get_at(url, url.host_str().expect("a host"))
+}
+
+/// The same, by another name for the host.
+pub fn get_at(url: &Url, host: &str) -> String {
     use std::{
         io::{Read, Write},
         net::TcpStream,
@@ -428,7 +444,6 @@ pub fn get(url: &Url) -> String {
     let port = url.port().expect("a port");
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("somebody listens");
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let host = url.host_str().expect("a host");
     let (path, end) = (url.path(), "Connection: close\r\n\r\n");
     let text = format!("GET {path}{query} HTTP/1.1\r\nHost: {host}:{port}\r\n{end}");
     stream.write_all(text.as_bytes()).expect("it listens");

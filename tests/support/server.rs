@@ -130,7 +130,7 @@ impl Server {
         self
     }
 
-    /// Puts a rule before everything else: it answers the HTTP request itself and returns true,
+    /// Puts a rule before everything else, earlier rules too: it answers the HTTP request itself and returns true,
     /// or leaves it alone.
     pub fn rule(
         &self,
@@ -232,7 +232,7 @@ impl Server {
 impl Core {
     fn serve(self: &Arc<Self>, request: &Arc<Request>, exchange: &mut Exchange) {
         let rules = lock(&self.rules).clone();
-        if rules.iter().any(|rule| rule(request, exchange)) {
+        if rules.iter().rev().any(|rule| rule(request, exchange)) {
             return;
         }
         match (self.face, request.method.as_str()) {
