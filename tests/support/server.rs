@@ -130,8 +130,8 @@ impl Server {
         self
     }
 
-    /// Puts a rule before everything else, earlier rules too: it answers the HTTP request itself and returns true,
-    /// or leaves it alone.
+    /// Puts a rule before everything else, earlier rules too: it answers the HTTP request itself and
+    /// returns true, or leaves it alone.
     pub fn rule(
         &self,
         rule: impl Fn(&Arc<Request>, &mut Exchange) -> bool + Send + Sync + 'static,
