@@ -115,9 +115,12 @@ pub(super) fn document(status: u16, body: &Value) -> Answer {
 
 /// An answer in one piece.
 pub(super) fn answer(status: u16, media_type: &'static str, body: String) -> Answer {
+    let is_empty = body.is_empty();
     let mut answer = Answer::new(Full::from(body).boxed());
     *answer.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if !is_empty {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
     answer
 }

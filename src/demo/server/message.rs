@@ -92,13 +92,17 @@ impl Fault {
         }
     }
 
-    /// The response.
+    /// The response; without an id where that is `null`, as there is no request that it is to.
     pub(super) fn response(&self, id: &Value) -> Value {
         let mut error = json!({ "code": self.code, "message": self.message });
         if !self.data.is_null() {
             error["data"] = self.data.clone();
         }
-        json!({ "jsonrpc": "2.0", "id": id, "error": error })
+        let mut response = json!({ "jsonrpc": "2.0", "error": error });
+        if !id.is_null() {
+            response["id"] = id.clone();
+        }
+        response
     }
 }
 

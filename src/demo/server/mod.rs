@@ -12,6 +12,8 @@ mod http_sse;
 mod message;
 mod session;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::{
     collections::HashMap,
