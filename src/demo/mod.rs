@@ -8,8 +8,8 @@
 //! - `loopback`: the HTTP server under both.
 //! - [`script`]: launches the bridge as a client would, and plays a dialogue with it.
 //!
-//! Nothing here leaves the machine or needs an account. The server is our own because rmcp's, with
-//! which the tests check the bridge, would make the executable a tenth larger.
+//! Nothing here leaves the machine or needs an account. The server is our own, because that of
+//! rmcp, against which the tests run the bridge, made the executable a fifth larger.
 
 mod child;
 pub mod composio;
