@@ -28,9 +28,9 @@
 //! [`composio::server`] the same for MCP servers; `composio::keeper` makes a session when there is
 //! none, or none any more.
 //!
-//! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; the tests use the
-//! same sandbox as a remote that keeps to the specification. `demo::composio` stands in for
-//! Composio's API in the same way.
+//! [`demo`] is the embedded sandbox remote and the scripted dialogue with it; `demo::server` is the
+//! small MCP server behind it. `demo::composio` stands in for Composio's API in the same way. The
+//! tests run the bridge against the sandbox, and against rmcp's server, which others wrote.
 //!
 //! [`kept`] writes the files that are for their owner alone.
 //!

@@ -9,8 +9,10 @@ use std::{
     time::Duration,
 };
 
-use ::http::Request;
+use ::http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
 use hyper::{body::Incoming, server::conn::http1};
+use serde_json::Value;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::oneshot,
@@ -99,4 +101,26 @@ async fn connection(stream: TcpStream, answering: Answering) {
         async move { Ok(answer.await) }
     };
     http::serve(&http1::Builder::new(), stream, answer).await;
+}
+
+/// A short answer in plain text.
+pub(super) fn plain(status: u16, text: &str) -> Answer {
+    answer(status, "text/plain", text.to_owned())
+}
+
+/// An answer that is JSON.
+pub(super) fn document(status: u16, body: &Value) -> Answer {
+    answer(status, "application/json", body.to_string())
+}
+
+/// An answer in one piece.
+pub(super) fn answer(status: u16, media_type: &'static str, body: String) -> Answer {
+    let is_empty = body.is_empty();
+    let mut answer = Answer::new(Full::from(body).boxed());
+    *answer.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if !is_empty {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    }
+    answer
 }

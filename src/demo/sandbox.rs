@@ -2,22 +2,16 @@
 
 use std::{io, sync::Arc};
 
-use ::http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, service::Service};
-use hyper_util::service::TowerToHyperService;
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
-};
+use http::Request;
+use hyper::body::Incoming;
 
 use super::{
     Era, Transport,
-    handler::{Handler, Shared},
-    http_sse::HttpSse,
-    loopback::{Answering, Loopback},
-    refusal,
+    loopback::{Answering, Loopback, plain},
+    server::Server,
+    toys::Toys,
 };
-pub(super) use crate::local::http::Answer;
+use crate::local::http::Answer;
 
 /// The port that [`Sandbox::start_preferred`] tries first, so that a configuration pasted into a
 /// client once still fits the next time.
@@ -45,7 +39,7 @@ impl Sandbox {
     }
 
     fn start_on(port: u16, era: Era) -> io::Result<Self> {
-        Loopback::start(port, move |_| answering(Faces::new(era))).map(Sandbox)
+        Loopback::start(port, move |_| answering(era)).map(Sandbox)
     }
 
     /// The URL of one of its two faces.
@@ -67,61 +61,17 @@ pub fn url(port: u16, transport: Transport) -> String {
     }
 }
 
-fn answering(faces: Faces) -> Answering {
-    Arc::new(move |request| {
-        let faces = faces.clone();
-        Box::pin(async move { faces.answer(request).await })
-    })
+fn answering(era: Era) -> Answering {
+    let server = Server::new(era, Box::new(Toys::default()));
+    Arc::new(move |request| Box::pin(answer(server.clone(), era, request)))
 }
 
-/// The two transports, in front of one [`Shared`] state.
-///
-/// rmcp serves each POST of 2026-07-28 by itself and keeps sessions for the legacy versions, side
-/// by side; without sessions and with the metadata required of each request it serves the modern
-/// one alone, but for what `refusal` does.
-#[derive(Clone)]
-struct Faces {
-    era: Era,
-    streamable: TowerToHyperService<StreamableHttpService<Handler, LocalSessionManager>>,
-    http_sse: Arc<HttpSse>,
-}
-
-impl Faces {
-    fn new(era: Era) -> Self {
-        let shared = Arc::new(Shared::default());
-        let for_sse = shared.clone();
-        let streamable = StreamableHttpService::new(
-            move || Ok(Handler::new(shared.clone(), era)),
-            Arc::default(),
-            StreamableHttpServerConfig::default()
-                .with_legacy_session_mode(era != Era::Modern)
-                .with_stateless_protocol_metadata_required(era == Era::Modern),
-        );
-        Faces {
-            era,
-            streamable: TowerToHyperService::new(streamable),
-            http_sse: Arc::new(HttpSse::new(for_sse)),
-        }
+/// Answers at one of the two faces, behind which is one server.
+async fn answer(server: Arc<Server>, era: Era, request: Request<Incoming>) -> Answer {
+    match request.uri().path() {
+        "/mcp" => server.answer(request).await,
+        "/sse" | "/messages" if era != Era::Modern => server.answer_sse(request).await,
+        _ if era == Era::Modern => plain(404, "try /mcp"),
+        _ => plain(404, "try /mcp or /sse"),
     }
-
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
-        let modern = self.era == Era::Modern;
-        match request.uri().path() {
-            "/mcp" if modern && refusal::is_due(&request) => refusal::answer(request).await,
-            "/mcp" => {
-                let Ok(answer) = self.streamable.call(request).await;
-                answer
-            }
-            "/sse" | "/messages" if !modern => self.http_sse.answer(request).await,
-            _ if modern => plain(StatusCode::NOT_FOUND, "try /mcp"),
-            _ => plain(StatusCode::NOT_FOUND, "try /mcp or /sse"),
-        }
-    }
-}
-
-/// A short answer in plain text.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Answer {
-    let mut answer = Response::new(Full::from(text).boxed());
-    *answer.status_mut() = status;
-    answer
 }

@@ -37,6 +37,8 @@ const PURE: &[&str] = &[
     "cli/argv.rs",
     "composio/key.rs",
     "composio/url.rs",
+    "demo/server/era.rs",
+    "demo/server/message.rs",
 ];
 
 /// What such a room never mentions. A URL is plain data, whoever exports it.

@@ -1,29 +1,59 @@
-//! A legacy client and a remote that keeps to the specification: rmcp's server, over both
-//! transports and in both eras. What is odd, late or broken is asked for elsewhere.
+//! A legacy client and a remote that keeps to the specification: rmcp's server, which others wrote,
+//! and the sandbox, over both transports and in both eras. What is odd, late or broken is asked for
+//! elsewhere.
 
-use composio_bridge::demo::{Era, Transport, sandbox::Sandbox};
+use composio_bridge::demo::{Era, Transport, sandbox};
 use serde_json::{Value, json};
 
-use crate::support::{bridge::Bridge, json};
+use crate::support::{bridge::Bridge, json, rmcp};
 
 const ALL: [(Transport, Era); 3] =
     [(Transport::Http, Era::Legacy), (Transport::Sse, Era::Legacy), (Transport::Http, Era::Modern)];
 const LATEST: &str = "2025-11-25";
 
-/// A bridge to a sandbox of its own, after the handshake.
+/// Who wrote the remote.
+#[derive(Debug, Clone, Copy)]
+enum Maker {
+    Rmcp,
+    Own,
+}
+
+/// A remote, which stops when it is dropped.
+enum Remote {
+    Rmcp(rmcp::Sandbox),
+    Own(sandbox::Sandbox),
+}
+
+impl Remote {
+    fn start(maker: Maker, era: Era) -> Self {
+        match maker {
+            Maker::Rmcp => Remote::Rmcp(rmcp::Sandbox::start(era)),
+            Maker::Own => Remote::Own(sandbox::Sandbox::start(era).expect("a free port")),
+        }
+    }
+
+    fn url(&self, transport: Transport) -> String {
+        match self {
+            Remote::Rmcp(sandbox) => sandbox.url(transport),
+            Remote::Own(sandbox) => sandbox.url(transport),
+        }
+    }
+}
+
+/// A bridge to a remote of its own, after the handshake.
 struct Pair {
     bridge: Bridge,
     era: Era,
     // Dropped after the bridge, which may say good-bye to it.
-    _sandbox: Sandbox,
+    _remote: Remote,
 }
 
 impl Pair {
-    fn over(transport: Transport, era: Era) -> Self {
-        let sandbox = Sandbox::start(era).expect("a loopback port is free");
-        let mut bridge = Bridge::to(sandbox.url(transport)).spawn();
+    fn over(transport: Transport, era: Era, maker: Maker) -> Self {
+        let remote = Remote::start(maker, era);
+        let mut bridge = Bridge::to(remote.url(transport)).spawn();
         bridge.handshake(LATEST);
-        Pair { bridge, era, _sandbox: sandbox }
+        Pair { bridge, era, _remote: remote }
     }
 
     fn request(&mut self, id: &str, method: &str, params: Value) -> Value {
@@ -64,23 +94,28 @@ fn text(answer: &Value) -> String {
 }
 
 fn on_all(test: impl Fn(&mut Pair)) {
-    for (transport, era) in ALL {
-        let mut pair = Pair::over(transport, era);
-        test(&mut pair);
-        pair.bridge.finish();
+    for maker in [Maker::Rmcp, Maker::Own] {
+        for (transport, era) in ALL {
+            let mut pair = Pair::over(transport, era, maker);
+            test(&mut pair);
+            pair.bridge.finish();
+        }
     }
 }
 
 #[test]
 fn every_legacy_version_is_negotiated_end_to_end() {
-    for (transport, era) in ALL {
-        for version in ["2024-11-05", "2025-03-26", "2025-06-18", LATEST] {
-            let sandbox = Sandbox::start(era).expect("a loopback port is free");
-            let mut bridge = Bridge::to(sandbox.url(transport)).spawn();
-            let answer = bridge.handshake(version);
-            assert_eq!(answer["result"]["protocolVersion"], version, "{transport:?} {era:?}");
-            assert_eq!(answer["result"]["serverInfo"]["name"], "sandbox", "{transport:?} {era:?}");
-            bridge.finish();
+    for maker in [Maker::Rmcp, Maker::Own] {
+        for (transport, era) in ALL {
+            for version in ["2024-11-05", "2025-03-26", "2025-06-18", LATEST] {
+                let remote = Remote::start(maker, era);
+                let mut bridge = Bridge::to(remote.url(transport)).spawn();
+                let answer = bridge.handshake(version);
+                let case = format!("{maker:?} {transport:?} {era:?}");
+                assert_eq!(answer["result"]["protocolVersion"], version, "{case}");
+                assert_eq!(answer["result"]["serverInfo"]["name"], "sandbox", "{case}");
+                bridge.finish();
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ mod modern_support_works;
 mod network;
 mod proxies;
 mod sandbox;
+mod sandbox_sessions;
 mod secrets;
 #[cfg(unix)]
 mod sign_in;

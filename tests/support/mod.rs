@@ -1,4 +1,5 @@
-//! The test house: a scripted remote, a proxy that cuts, and the real executable on a leash.
+//! The test house: a scripted remote, one that others wrote, a proxy that cuts, and the real
+//! executable on a leash.
 //!
 //! Everything here blocks with a generous deadline on an event; nothing sleeps for a fixed time.
 
@@ -14,6 +15,7 @@ pub mod modern;
 pub mod net;
 pub mod platform;
 pub mod remote;
+pub mod rmcp;
 pub mod server;
 pub mod tls;
 pub mod tunnel;

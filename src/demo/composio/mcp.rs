@@ -1,15 +1,7 @@
 //! The MCP endpoints of sessions and servers: what tools a client sees there, and what they answer.
 
-use std::sync::Arc;
+use std::{pin::Pin, sync::Arc};
 
-use rmcp::{
-    ErrorData, RoleServer,
-    model::{
-        CallToolRequestParams, CallToolResult, ContentBlock, ElicitRequestParams,
-        ElicitationAction, ElicitationSchema, Tool, ToolAnnotations, object,
-    },
-    service::RequestContext,
-};
 use serde_json::{Value, json};
 
 use super::{
@@ -18,10 +10,10 @@ use super::{
     state::State,
     view::{self, Entry},
 };
-use crate::demo::handler::invalid;
+use crate::demo::server::{Call, Fault, Offer, Outcome, text_result};
 
 /// What one endpoint serves.
-pub(in crate::demo) struct Place {
+pub(super) struct Place {
     pub(super) world: Arc<World>,
     pub(super) of: Of,
 }
@@ -35,73 +27,76 @@ pub(super) enum Of {
     Server { id: String, user: Option<String>, account: Option<String> },
 }
 
+impl Offer for Place {
+    fn about(&self) -> Value {
+        json!({
+            "capabilities": { "tools": {} },
+            "serverInfo": { "name": "composio-stand-in", "version": env!("CARGO_PKG_VERSION") },
+        })
+    }
+
+    fn answer<'c>(&'c self, call: &'c Call) -> Pin<Box<dyn Future<Output = Outcome> + Send + 'c>> {
+        Box::pin(async move {
+            match call.method.as_str() {
+                "tools/list" => Ok(json!({ "tools": self.tools() })),
+                "tools/call" => self.call(call).await,
+                method => Err(Fault::unknown_method(method)),
+            }
+        })
+    }
+}
+
 impl Place {
     /// The tools, as `tools/list` gives them.
-    pub(in crate::demo) fn tools(&self) -> Vec<Tool> {
+    fn tools(&self) -> Vec<Value> {
         let entries = self.world.state().entries(&self.of).into_iter();
         entries.map(|(_, tool)| shown(tool)).collect()
     }
 
     /// Runs a tool; asks the person in between, where the session wants that.
-    pub(in crate::demo) async fn call(
-        &self,
-        request: &CallToolRequestParams,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<CallToolResult, ErrorData> {
-        let arguments = Value::Object(request.arguments.clone().unwrap_or_default());
-        let mut result = self.run(&request.name, &arguments, &Value::Null, &Value::Null)?;
+    async fn call(&self, call: &Call) -> Outcome {
+        let slug = call.text("name")?;
+        let arguments = match &call.params["arguments"] {
+            Value::Null => json!({}),
+            arguments => arguments.clone(),
+        };
+        let mut result = self.run(slug, &arguments, &Value::Null, &Value::Null)?;
         if result["result_type"] == "input_required" {
-            let answer = self.ask(&result["input_requests"]["approval"], context).await?;
+            let answer = self.ask(&result["input_requests"]["approval"], call).await;
             let answers = json!({ "approval": { "action": answer } });
-            result = self.run(&request.name, &arguments, &answers, &result["request_state"])?;
+            result = self.run(slug, &arguments, &answers, &result["request_state"])?;
         }
         let is_failure = result["result_type"] != "completed";
         result["successful"] = (!is_failure).into();
-        let text = vec![ContentBlock::text(result.to_string())];
-        Ok(if is_failure { CallToolResult::error(text) } else { CallToolResult::success(text) })
+        Ok(text_result(&result.to_string(), is_failure))
     }
 
     /// What the person says: `accept` or not. For a client that cannot ask, the session decides.
-    async fn ask(
-        &self,
-        question: &Value,
-        context: &RequestContext<RoleServer>,
-    ) -> Result<&'static str, ErrorData> {
-        // rmcp would ask all the same, and wait for an answer that never comes.
-        let able = context.client_capabilities().is_some_and(|able| able.elicitation.is_some());
-        if !able {
-            let allowed = self.world.state().allows_unasked(&self.of);
-            return Ok(if allowed { "accept" } else { "decline" });
-        }
-        let schema = ElicitationSchema::builder()
-            .build()
-            .map_err(|cause| ErrorData::internal_error(cause, None))?;
-        let question = ElicitRequestParams::FormElicitationParams {
-            meta: None,
-            message: question["message"].as_str().unwrap_or_default().to_owned(),
-            requested_schema: schema,
+    async fn ask(&self, question: &Value, call: &Call) -> &'static str {
+        let accepted = match call.can_ask() {
+            false => self.world.state().allows_unasked(&self.of),
+            true => {
+                let question = json!({
+                    "mode": "form",
+                    "message": question["message"],
+                    "requestedSchema": { "type": "object", "properties": {} },
+                });
+                call.ask(question).await["result"]["action"] == "accept"
+            }
         };
-        let answer = context.peer.create_elicitation(question).await;
-        let accepted = answer.is_ok_and(|answer| answer.action == ElicitationAction::Accept);
-        Ok(if accepted { "accept" } else { "decline" })
+        if accepted { "accept" } else { "decline" }
     }
 
-    fn run(
-        &self,
-        slug: &str,
-        arguments: &Value,
-        answers: &Value,
-        asked: &Value,
-    ) -> Result<Value, ErrorData> {
+    fn run(&self, slug: &str, arguments: &Value, answers: &Value, asked: &Value) -> Outcome {
         let mut state = self.world.state();
         let mut entries = state.entries(&self.of).into_iter();
         let entry = entries.find(|(_, tool)| catalogue::slug(tool) == slug);
-        let entry = entry.ok_or_else(|| invalid(format!("Tool {slug} not found")))?;
+        let entry = entry.ok_or_else(|| Fault::invalid_params(format!("Tool {slug} not found")))?;
         match &self.of {
             Of::Session(session) => {
                 let run = Run { session, arguments, account: &Value::Null, answers, asked };
                 let result = execute::run(&mut state, slug, &run);
-                result.map_err(|refusal| invalid(refusal.message))
+                result.map_err(|refusal| Fault::invalid_params(refusal.message))
             }
             Of::Server { id, user, account } => {
                 let user = (user.as_deref(), account.as_deref());
@@ -112,17 +107,20 @@ impl Place {
 }
 
 /// A tool of the catalogue, as `tools/list` gives it.
-fn shown(tool: &Value) -> Tool {
+fn shown(tool: &Value) -> Value {
     let is = |tag| catalogue::has_tag(tool, &[tag]);
-    let text = |name: &str| tool[name].as_str().unwrap_or_default().to_owned();
-    let hints = ToolAnnotations::new()
-        .read_only(is("readOnlyHint"))
-        .destructive(is("destructiveHint"))
-        .idempotent(is("idempotentHint"))
-        .open_world(is("openWorldHint"));
-    Tool::new(text("slug"), text("description"), object(catalogue::input_schema(tool)))
-        .with_title(text("name"))
-        .with_annotations(hints)
+    json!({
+        "name": tool["slug"],
+        "title": tool["name"],
+        "description": tool["description"],
+        "inputSchema": catalogue::input_schema(tool),
+        "annotations": {
+            "readOnlyHint": is("readOnlyHint"),
+            "destructiveHint": is("destructiveHint"),
+            "idempotentHint": is("idempotentHint"),
+            "openWorldHint": is("openWorldHint"),
+        },
+    })
 }
 
 impl State {

@@ -34,7 +34,6 @@ use std::{
 use http::HeaderMap;
 use serde_json::Value;
 
-pub(super) use mcp::Place;
 use state::{Key, State, new_id};
 
 use super::loopback::Loopback;

@@ -7,11 +7,7 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper::{body::Incoming, service::Service};
-use hyper_util::service::TowerToHyperService;
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
-};
+use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::{
@@ -21,20 +17,21 @@ use super::{
     state::{State, new_id},
 };
 use crate::{
-    demo::{handler::Handler, loopback::Answering},
+    demo::{
+        Era,
+        loopback::{Answering, answer as text, document, plain},
+        server::Server,
+    },
     local::http::Answer,
 };
 
 /// How many requests are remembered.
 const REMEMBERED: usize = 1000;
 
-/// The same type as the sandbox's, because rmcp's server is compiled once for each.
-type Endpoint = TowerToHyperService<StreamableHttpService<Handler, LocalSessionManager>>;
-
 /// Everything that is served.
 struct Site {
     world: Arc<World>,
-    endpoints: Mutex<HashMap<Of, Endpoint>>,
+    endpoints: Mutex<HashMap<Of, Arc<Server>>>,
 }
 
 /// What answers the requests to this world.
@@ -113,7 +110,7 @@ impl Site {
             return denied.answer(id);
         }
         let query = request.uri().query().unwrap_or_default();
-        let mut answer = text(StatusCode::TEMPORARY_REDIRECT, "text/plain", String::new());
+        let mut answer = plain(307, "");
         if let Ok(location) = HeaderValue::from_str(&format!("/v3/mcp/{server}/mcp?{query}")) {
             answer.headers_mut().insert(header::LOCATION, location);
         }
@@ -173,27 +170,19 @@ impl Site {
                 "Not Acceptable: Client must accept both application/json and text/event-stream",
             );
         }
-        let endpoint = self.endpoint(of);
-        let Ok(answer) = endpoint.call(request).await;
+        let answer = self.endpoint(of).answer(request).await;
         match answer.status() {
             StatusCode::NOT_FOUND => rpc_error(404, "Transport not found"),
             _ => answer,
         }
     }
 
-    fn endpoint(&self, of: Of) -> Endpoint {
+    fn endpoint(&self, of: Of) -> Arc<Server> {
         // The map is whole after every statement that changes it, so a poisoned one is usable.
         let mut endpoints = self.endpoints.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let (world, of) = (self.world.clone(), of.clone());
-            TowerToHyperService::new(StreamableHttpService::new(
-                move || {
-                    let place = Place { world: world.clone(), of: of.clone() };
-                    Ok(Handler::of_composio(Arc::default(), place))
-                },
-                Arc::default(),
-                StreamableHttpServerConfig::default().with_legacy_session_mode(true),
-            ))
+            let place = Place { world: self.world.clone(), of: of.clone() };
+            Server::new(Era::Legacy, Box::new(place))
         };
         endpoints.entry(of.clone()).or_insert_with(make).clone()
     }
@@ -202,16 +191,16 @@ impl Site {
     async fn file(&self, request: Request<Incoming>, name: String) -> Answer {
         let is_put = request.method() == Method::PUT;
         let Ok(body) = request.into_body().collect().await else {
-            return text(StatusCode::BAD_REQUEST, "text/plain", "the body broke off".into());
+            return plain(400, "the body broke off");
         };
         let mut state = self.world.state();
         if is_put {
             state.files.insert(name, body.to_bytes().into());
-            return text(StatusCode::OK, "text/plain", String::new());
+            return plain(200, "");
         }
         match state.files.get(&name) {
             Some(bytes) => Response::new(Full::from(bytes.clone()).boxed()),
-            None => text(StatusCode::NOT_FOUND, "text/plain", "no such file".into()),
+            None => plain(404, "no such file"),
         }
     }
 }
@@ -256,10 +245,10 @@ fn failed(failure: &Failure, id: &str) -> Answer {
         429 => {
             let body =
                 json!({ "message": "Rate limit exceeded. Limit: 2000 requests per 1 minutes" });
-            text(StatusCode::TOO_MANY_REQUESTS, "application/json", body.to_string())
+            document(429, &body)
         }
         502 => text(
-            StatusCode::BAD_GATEWAY,
+            502,
             "text/html",
             "<html><head><title>502 Bad Gateway</title></head></html>".into(),
         ),
@@ -290,21 +279,9 @@ fn rpc_error(status: u16, message: &str) -> Answer {
     document(status, &json!({ "jsonrpc": "2.0", "error": error, "id": null }))
 }
 
-fn document(status: u16, body: &Value) -> Answer {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    text(status, "application/json", body.to_string())
-}
-
 fn page(html: Option<String>) -> Answer {
     match html {
-        Some(html) => text(StatusCode::OK, "text/html; charset=utf-8", html),
-        None => text(StatusCode::NOT_FOUND, "text/plain", "This link is not known.".into()),
+        Some(html) => text(200, "text/html; charset=utf-8", html),
+        None => plain(404, "This link is not known."),
     }
-}
-
-fn text(status: StatusCode, media_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::from(body).boxed());
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    answer
 }

@@ -1,8 +1,8 @@
-//! The HTTP+SSE face of the sandbox (specification 2024-11-05, "HTTP with SSE").
+//! HTTP+SSE (specification 2024-11-05, "HTTP with SSE") around rmcp's sessions.
 //!
-//! Each GET of `/sse` opens one session of rmcp's server, of the kind that Streamable HTTP uses too
-//! (a transport of another type would double much of rmcp in the executable). What is POSTed to the
-//! address named in the `endpoint` event goes in, and each message that comes out is one event.
+//! Each GET of `/sse` opens one session of rmcp's server, of the kind that Streamable HTTP uses too.
+//! What is POSTed to the address named in the `endpoint` event goes in, and each message that comes
+//! out is one event.
 
 use std::{
     collections::HashMap,
@@ -31,10 +31,11 @@ use rmcp::{
 };
 use tokio::{sync::mpsc, task::AbortHandle};
 
+use composio_bridge::{demo::Era, local::http::Answer};
+
 use super::{
-    Era,
     handler::{Handler, Shared},
-    sandbox::{Answer, plain},
+    plain,
 };
 
 /// Where the messages of one session go.

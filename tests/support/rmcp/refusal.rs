@@ -10,8 +10,9 @@ use hyper::body::Incoming;
 use rmcp::model::ProtocolVersion;
 use serde_json::{Value, json};
 
-use super::sandbox::{Answer, plain};
-use crate::{era::meta, protocol::MODERN_VERSIONS};
+use composio_bridge::{era::meta, local::http::Answer, protocol::MODERN_VERSIONS};
+
+use super::plain;
 
 const VERSION_HEADER: &str = "mcp-protocol-version";
 

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use composio_bridge::demo::Era;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -29,7 +30,7 @@ use rmcp::{
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::AbortHandle};
 
-use super::{Era, ask::ask, composio::Place};
+use super::ask::ask;
 
 /// The one resource: the text that `echo` was last called with.
 const LAST_ECHO: &str = "sandbox://last-echo";
@@ -60,9 +61,6 @@ pub(super) struct Handler {
     shared: Arc<Shared>,
     level: Mutex<LoggingLevel>,
     subscription: Mutex<Option<AbortHandle>>,
-    /// What is served in the place of the sandbox's own: one type of server for both, as rmcp's
-    /// code is compiled once for each.
-    composio: Option<Place>,
 }
 
 impl Handler {
@@ -74,15 +72,7 @@ impl Handler {
             shared,
             level: Mutex::new(LoggingLevel::Info),
             subscription: Mutex::default(),
-            composio: None,
         }
-    }
-
-    /// A handler that serves an endpoint of Composio's.
-    pub(super) fn of_composio(shared: Arc<Shared>, place: Place) -> Self {
-        let mut handler = Self::new(shared, Era::Legacy);
-        handler.composio = Some(place);
-        handler
     }
 
     fn echo(&self, arguments: &JsonObject) -> Result<CallToolResult, ErrorData> {
@@ -154,12 +144,6 @@ impl ServerHandler for Handler {
     fn get_info(&self) -> ServerConfig {
         let mut capabilities = ServerCapabilities::default();
         capabilities.tools = Some(Default::default());
-        if self.composio.is_some() {
-            let info = Implementation::new("composio-stand-in", env!("CARGO_PKG_VERSION"));
-            return ServerConfig::new(capabilities)
-                .with_protocol_version(ProtocolVersion::V_2025_11_25)
-                .with_server_info(info);
-        }
         capabilities.prompts = Some(Default::default());
         capabilities.resources.get_or_insert_default().subscribe = Some(true);
         capabilities.completions = Some(Default::default());
@@ -189,9 +173,6 @@ impl ServerHandler for Handler {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        if let Some(place) = &self.composio {
-            return Ok(ListToolsResult::with_all_items(place.tools()));
-        }
         Ok(ListToolsResult::with_all_items(vec![
             tool(
                 "echo",
@@ -226,9 +207,6 @@ impl ServerHandler for Handler {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        if let Some(place) = &self.composio {
-            return Ok(place.call(&request, &context).await?.into());
-        }
         let arguments = request.arguments.clone().unwrap_or_default();
         let result = match request.name.as_ref() {
             "echo" => self.echo(&arguments)?,
