@@ -246,6 +246,23 @@ mod tests {
         assert_eq!(read(&mut second), format!("{primed}id: 2\ndata: \"between\"\n\n"));
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_shows_that_it_is_still_there() {
+        let stream = Stream::new(Form::Plain);
+        let mut body = answer(stream.connect(None), None).into_body();
+        let mut next = async || {
+            let began = time::Instant::now();
+            let frame = body.frame().await.expect("it goes on").expect("no error");
+            (frame.into_data().expect("data"), began.elapsed().as_secs())
+        };
+        assert_eq!(next().await, (Bytes::from(":\n\n"), SILENCE.as_secs()));
+        stream.say(&json!(1));
+        assert_eq!(next().await, (Bytes::from("data: 1\n\n"), 0));
+        assert_eq!(next().await, (Bytes::from(":\n\n"), SILENCE.as_secs()));
+        stream.end();
+        assert!(body.frame().await.is_none());
+    }
+
     #[test]
     fn no_more_is_kept_than_a_client_may_miss() {
         let stream = Stream::new(Form::Numbered(String::new()));
