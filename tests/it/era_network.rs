@@ -10,7 +10,7 @@ use crate::support::{
     DEADLINE,
     bridge::{Bridge, Setup},
     cut::Proxy,
-    http::{Request, event},
+    http::Request,
     json::{self, value},
     modern::{Modern, client, text_result},
     net::Gate,
@@ -274,22 +274,7 @@ fn t122_in_quadrant_b_no_key_no_session_and_no_state_is_logged() {
                 call.executed();
                 return call.cut();
             }
-            call.executed();
-            let question = json::request(
-                "5",
-                "elicitation/create",
-                r#"{"message":"?","requestedSchema":{"type":"object","properties":{}}}"#,
-            );
-            match face {
-                Face::Http => _ = call.http().sse(&[]).event(question),
-                Face::Sse => call.on_stream(event(None, question.as_bytes())),
-            }
-            held.wait();
-            let answer = json::result(&call.id(), r#"{"content":[]}"#);
-            match face {
-                Face::Http => call.http().event(answer).end(),
-                Face::Sse => call.message(answer),
-            }
+            call.ask_until(&held);
         });
         let mut bridge = loud(Bridge::over(face, &server), &log);
         bridge.discover();

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{BOTH, FORM, asking, bridge_to, is_call, only_question, params_of, retry, say};
+use super::{BOTH, FORM, asking, bridge_to, is_call, only_question, params_of, retry};
 use crate::support::{
     json::{self, value},
     modern::client,
@@ -61,7 +61,7 @@ fn a_held_call_whose_way_breaks_is_never_started_again() {
                 return call.behave();
             }
             call.executed();
-            say(call, face, true, &json::request("5", "elicitation/create", FORM));
+            call.say(true, &json::request("5", "elicitation/create", FORM));
             held.wait();
             call.cut();
         });

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::support::{
     bridge::{Bridge, Setup},
-    http::{Request, event},
-    json::{self, value},
+    http::Request,
+    json::value,
     modern::client,
     net::Gate,
-    server::{Call, Face, Server},
+    server::{Face, Server},
 };
 
 const BOTH: [Face; 2] = [Face::Http, Face::Sse];
@@ -53,25 +53,6 @@ fn answers(id: &str) -> impl Fn(&Request) -> bool {
     }
 }
 
-/// Says something in the middle of a call, on the stream that will bring its answer. `first` for
-/// the first thing said.
-fn say(call: &mut Call, face: Face, first: bool, message: &str) {
-    match face {
-        Face::Http if first => _ = call.http().sse(&[]).event(message),
-        Face::Http => _ = call.http().event(message),
-        Face::Sse => call.on_stream(event(None, message.as_bytes())),
-    }
-}
-
-/// Ends a call in which something was said.
-fn finish(call: &mut Call, face: Face, result: &str) {
-    let message = json::result(&call.id(), result);
-    match face {
-        Face::Http => call.http().event(message).end(),
-        Face::Sse => call.message(message),
-    }
-}
-
 /// A server whose `tools/call` asks this (unless its marker is `works`) and ends, with the text
 /// `done`, when the gate opens.
 fn asking(face: Face, questions: Vec<String>) -> (Server, Gate) {
@@ -83,10 +64,10 @@ fn asking(face: Face, questions: Vec<String>) -> (Server, Gate) {
         }
         call.executed();
         for (n, question) in questions.iter().enumerate() {
-            say(call, face, n == 0, question);
+            call.say(n == 0, question);
         }
         held.wait();
-        finish(call, face, r#"{"content":[{"type":"text","text":"done"}]}"#);
+        call.finish(r#"{"content":[{"type":"text","text":"done"}]}"#);
     });
     (server, gate)
 }

@@ -1,6 +1,6 @@
 //! Results, errors, log messages and progress in modern words.
 
-use super::{BOTH, SERVER_INFO, bridge_to, finish, is, is_call, params_of, say};
+use super::{BOTH, SERVER_INFO, bridge_to, is, is_call, params_of};
 use crate::support::{
     json::{self, value},
     modern::client::{self, FULL},
@@ -154,10 +154,10 @@ fn t101_log_messages_come_only_to_who_asked_and_as_severe_as_asked() {
             };
             let (info, error) = (note("info"), note("error"));
             gates.0.wait();
-            say(call, face, true, &info);
-            say(call, face, false, &error);
+            call.say(true, &info);
+            call.say(false, &error);
             gates.1.wait();
-            finish(call, face, r#"{"content":[]}"#);
+            call.finish(r#"{"content":[]}"#);
         });
         let mut bridge = bridge_to(face, &server);
         let members =
@@ -188,8 +188,8 @@ fn progress_comes_under_the_clients_token() {
             call.executed();
             let token = call.params["_meta"]["progressToken"].to_string();
             let params = format!(r#"{{"progressToken":{token},"progress":1}}"#);
-            say(call, face, true, &json::notification("notifications/progress", &params));
-            finish(call, face, r#"{"content":[]}"#);
+            call.say(true, &json::notification("notifications/progress", &params));
+            call.finish(r#"{"content":[]}"#);
         });
         let mut bridge = bridge_to(face, &server);
         let members = r#""name":"echo","arguments":{}"#;

@@ -5,8 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{
-    BOTH, FORM, answers, asking, bridge_to, finish, is_call, only_question, params_of, retry, say,
-    setup,
+    BOTH, FORM, answers, asking, bridge_to, is_call, only_question, params_of, retry, setup,
 };
 use crate::support::{
     bridge::Bridge,
@@ -58,17 +57,15 @@ fn t93_two_questions_at_once_share_a_round_and_a_later_one_has_its_own() {
         let gates = (second.clone(), last.clone());
         server.on("tools/call", move |call| {
             call.executed();
-            say(call, face, true, &json::request("1", "elicitation/create", FORM));
-            say(call, face, false, &json::request("\"1\"", "roots/list", "{}"));
+            call.say(true, &json::request("1", "elicitation/create", FORM));
+            call.say(false, &json::request("\"1\"", "roots/list", "{}"));
             gates.0.wait();
-            say(
-                call,
-                face,
+            call.say(
                 false,
                 &json::request("2", "sampling/createMessage", r#"{"messages":[],"maxTokens":5}"#),
             );
             gates.1.wait();
-            finish(call, face, r#"{"content":[{"type":"text","text":"done"}]}"#);
+            call.finish(r#"{"content":[{"type":"text","text":"done"}]}"#);
         });
         let mut bridge = bridge_to(face, &server);
         let asked = bridge.result_of("1", client::call("1", "held"));

@@ -5,7 +5,6 @@ use serde_json::json;
 use super::{BOTH, connected};
 use crate::support::{
     bridge::Bridge,
-    http::event,
     json::{self, value},
     modern::{Modern, client},
     net::Gate,
@@ -22,22 +21,7 @@ fn a_call_that_waits_for_a_person_holds_no_other_call_up() {
             if call.marker() == "works" {
                 return call.behave();
             }
-            call.executed();
-            let question = json::request(
-                "5",
-                "elicitation/create",
-                r#"{"message":"?","requestedSchema":{"type":"object","properties":{}}}"#,
-            );
-            match face {
-                Face::Http => _ = call.http().sse(&[]).event(question),
-                Face::Sse => call.on_stream(event(None, question.as_bytes())),
-            }
-            held.wait();
-            let answer = json::result(&call.id(), r#"{"content":[]}"#);
-            match face {
-                Face::Http => call.http().event(answer).end(),
-                Face::Sse => call.message(answer),
-            }
+            call.ask_until(&held);
         });
         let mut bridge = Bridge::over(face, &server).spawn();
         let asked = bridge.result_of("1", client::call("1", "held"));

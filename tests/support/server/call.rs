@@ -8,7 +8,7 @@ use super::{Core, Face, Frame};
 use crate::support::{
     http::{Exchange, event},
     json,
-    net::lock,
+    net::{Gate, lock},
 };
 
 /// One JSON-RPC message that came in, and the ways to react.
@@ -105,6 +105,33 @@ impl Call<'_> {
     /// Writes these bytes into the session's stream (after accepting the POST of HTTP+SSE).
     pub fn on_stream(&mut self, bytes: Vec<u8>) {
         self.frame(Frame::Raw(bytes));
+    }
+
+    /// Says something during the call, on the stream that is the call's; `first` opens it.
+    pub fn say(&mut self, first: bool, message: &str) {
+        match self.core.face {
+            Face::Http if first => _ = self.http().sse(&[]).event(message),
+            Face::Http => _ = self.http().event(message),
+            Face::Sse => self.on_stream(event(None, message.as_bytes())),
+        }
+    }
+
+    /// Ends a call in which something was said.
+    pub fn finish(&mut self, result: &str) {
+        let message = json::result(&self.id(), result);
+        match self.core.face {
+            Face::Http => self.http().event(message).end(),
+            Face::Sse => self.message(message),
+        }
+    }
+
+    /// Asks the person, and answers the call when the gate opens.
+    pub fn ask_until(&mut self, gate: &Gate) {
+        self.executed();
+        let form = r#"{"message":"?","requestedSchema":{"type":"object","properties":{}}}"#;
+        self.say(true, &json::request("5", "elicitation/create", form));
+        gate.wait();
+        self.finish(r#"{"content":[]}"#);
     }
 
     /// Does this to the session's stream (after accepting the POST of HTTP+SSE).
