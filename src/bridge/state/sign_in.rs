@@ -37,6 +37,7 @@ const MOST_STEP_UPS: usize = 3;
 pub(super) struct Pause {
     /// Where it goes on.
     back: Back,
+    since: Millis,
     /// What the remote refused for want of a token, and what it wants.
     refusal: Refusal,
     want: Want,
@@ -179,9 +180,9 @@ impl State {
     /// A client of 2026-07-28 that asks what there is, or to be told of changes, is not kept waiting
     /// for a person either.
     pub(super) fn hasten(&mut self, key: Key) {
-        let is_paused = self.sessionless && matches!(self.link, Link::SigningIn(_));
-        let deadline = self.now.mono + self.settings.grace;
-        let Some(request) = self.requests.get_mut(key).filter(|_| is_paused) else { return };
+        let Link::SigningIn(pause) = &self.link else { return };
+        let deadline = (pause.since + self.settings.grace).max(self.now.mono);
+        let Some(request) = self.requests.get_mut(key).filter(|_| self.sessionless) else { return };
         let is_acknowledged = self.signing_in.promised.has(request.id());
         if matches!(request.method, Method::List(_) | Method::Listen) {
             request.deadline = Some(deadline).filter(|_| !is_acknowledged);
@@ -239,7 +240,8 @@ impl State {
         let error = Error::new(Kind::Authorization, self.sign_in_attempt())
             .because("the sign-in page is being looked for");
         let (refusal, asked) = (refused.clone(), want.clone());
-        let pause = Pause { back, refusal, want, error, is_told: false, is_begun };
+        let since = self.now.mono;
+        let pause = Pause { back, since, refusal, want, error, is_told: false, is_begun };
         self.link = Link::SigningIn(Box::new(pause));
         let held = self.requests.keys(|request| matches!(request.stage, Stage::Held));
         held.into_iter().for_each(|key| self.hasten(key));

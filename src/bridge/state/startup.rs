@@ -11,6 +11,7 @@ use crate::{
     error::{Error, Kind},
     message::{Message, member, replace_member, unquote},
     protocol::{List, Method, answer_version},
+    time::Millis,
 };
 
 /// What the local client was told in the remote's place.
@@ -18,6 +19,8 @@ use crate::{
 pub(super) struct Provisional {
     /// Whether that is how `initialize` was answered, and the remote has not been there since.
     open: bool,
+    /// Until when lists that nobody knows are waited for.
+    until: Millis,
     /// What was remembered.
     memory: Memory,
     /// The first pages that were given out, to compare later.
@@ -57,7 +60,10 @@ impl State {
             member(&result, "protocolVersion").map(|version| unquote(version).into_owned());
         let answer = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
         self.act(Action::Write(answer.into()));
-        self.provisional = Provisional { open: true, memory, served: Vec::new() };
+        // All lists together have half of the time that `initialize` had: clients give up early, and
+        // some ask for one after the other.
+        let until = self.now.mono + self.settings.grace / 2;
+        self.provisional = Provisional { open: true, until, memory, served: Vec::new() };
         let lists = self.requests.keys(|request| {
             matches!(request.stage, Stage::Held) && matches!(request.method, Method::List(_))
         });
@@ -94,7 +100,7 @@ impl State {
             let page = page.to_owned();
             return self.serve(key, list, page);
         }
-        let deadline = self.now.mono + self.settings.grace;
+        let deadline = self.provisional.until.max(self.now.mono);
         if let Some(request) = self.requests.get_mut(key) {
             request.deadline = Some(deadline);
         }

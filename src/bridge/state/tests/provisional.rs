@@ -83,10 +83,13 @@ fn a_remembered_list_is_served_at_once_and_an_unknown_one_is_empty_after_a_while
     bench.say(r#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"cursor":"p2"}}"#);
     assert_eq!(bench.wrote(), result("2", second));
     bench.say(&request("3", "prompts/list"));
-    bench.wait(4999);
+    bench.wait(2499);
     assert!(bench.written().is_empty());
     bench.wait(1);
     assert_eq!(bench.wrote(), result("3", r#"{"prompts":[]}"#));
+    bench.say(&request("4", "resources/list"));
+    bench.wait(0);
+    assert_eq!(bench.wrote(), result("4", r#"{"resources":[]}"#), "the time is for all of them");
     assert_eq!(bench.methods(), ["initialize"], "all this time the remote is asked");
 }
 

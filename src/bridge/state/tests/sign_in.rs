@@ -106,3 +106,24 @@ fn a_handshake_that_is_refused_goes_on_with_the_same_message() {
     bench.answer(&again, WELCOME);
     assert!(bench.wrote().contains("serverInfo"));
 }
+
+#[test]
+fn a_modern_client_waits_for_all_lists_together_only_so_long() {
+    let mut bench = eras::sessionless();
+    bench.say(&eras::modern_request("1", "tools/list"));
+    let sent = bench.post("tools/list").exchange;
+    bench.end(sent, unsigned());
+    bench.wait(3000);
+    bench.say(&eras::modern_request("2", "prompts/list"));
+    bench.wait(1999);
+    assert!(bench.written().is_empty());
+    bench.wait(1);
+    assert_eq!(bench.written().len(), 2, "each is empty");
+    bench.say(&eras::modern_request("3", "resources/list"));
+    bench.wait(0);
+    let told = bench.wrote();
+    assert!(told.contains(r#""id":3"#) && told.contains(r#""resources":[]"#), "{told}");
+    news(&mut bench, News::SignedIn);
+    bench.say(&eras::modern_request("4", "tools/list"));
+    assert_eq!(bench.methods(), ["tools/list"]);
+}
