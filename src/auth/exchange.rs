@@ -11,7 +11,8 @@ use tokio::sync::OnceCell;
 use super::guard::{self, Guard};
 use crate::{
     config::{Config, endpoint::is_loopback, sign_in::SignIn},
-    error::{Error, Kind},
+    error::{Error, Kind, is_unfit},
+    protocol::LEGACY_VERSIONS,
     remote::{
         build::build_looking_up,
         client::cause,
@@ -74,6 +75,9 @@ impl Exchange {
         for _ in 0..=redirect::LIMIT {
             let mut request = Request::new(Method::GET, target.clone());
             accept_json(request.headers_mut());
+            // Servers of 2025-03-26 may answer by it (AU-16).
+            let version = HeaderValue::from_static(LEGACY_VERSIONS[0]);
+            request.headers_mut().insert("mcp-protocol-version", version);
             let response = self.send(request).await?;
             let status = response.status();
             if status.is_redirection() {
@@ -204,6 +208,10 @@ async fn read(mut response: Response, url: &Url) -> Result<Value, Error> {
 /// # Errors
 /// Why it may not be used.
 pub fn may_be_asked(text: &str) -> Result<Url, &'static str> {
+    // A parser of URLs drops some of these without a word, and what is said shows them all.
+    if text.chars().any(|letter| letter.is_whitespace() || is_unfit(letter)) {
+        return Err("it holds characters that do not belong in a URL");
+    }
     let url = Url::parse(text).map_err(|_| "it is no URL")?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
         return Err("it is not https://");
@@ -246,6 +254,9 @@ mod tests {
             ("file:///etc/passwd", false),
             ("https://user:SECRET@as.example/", false),
             ("nothing", false),
+            ("https://as.example/\u{1b}[31m", false),
+            ("https://as.exa\nmple/", false),
+            ("https://as.example/\u{202e}", false),
         ] {
             assert_eq!(may_be_asked(url).is_ok(), may, "{url}");
         }

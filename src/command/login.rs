@@ -34,6 +34,8 @@ pub fn run(cli: Cli) -> Result<(), Error> {
         Error::new(Kind::Config, "there is no directory to keep a sign-in in")
             .hint("set COMPOSIO_BRIDGE_STATE_DIR to one of yours")
     })?;
+    // Nobody should sign in only to hear that it cannot be kept.
+    drop(place.lock()?);
     let exchange = Exchange::new(&config);
     let login = Login {
         config: &config,
