@@ -49,6 +49,7 @@ mod sign_in;
 mod sign_in_digest;
 mod sign_in_grants;
 mod sign_in_hostile;
+mod sign_in_options;
 mod sign_in_running;
 mod sign_in_store;
 mod sse;
