@@ -151,6 +151,19 @@ impl Exchange {
         Ok(Answer { status: response.status(), body: read(response, url).await? })
     }
 
+    /// Whether the person may be sent to a page that a server names: their browser reaches this
+    /// machine and the private network too (AU-61).
+    ///
+    /// # Errors
+    /// It is at a private address, and neither the endpoint is at one nor did the person name it.
+    pub async fn may_be_shown(&self, page: &Url) -> Result<(), Error> {
+        let failed = || {
+            let what = "the address of the sign-in page cannot be opened";
+            Error::new(Kind::Protocol, what)
+        };
+        if self.options().names(page) { Ok(()) } else { self.guard.check(page, failed).await }
+    }
+
     async fn send(&self, mut request: Request) -> Result<Response, Error> {
         let url = request.url().clone();
         if !self.options().names(&url) {
@@ -285,6 +298,9 @@ mod tests {
             let report = answer.ok().and_then(Result::err).map(|error| error.report());
             assert!(report.is_none_or(|report| report.contains("--accept-issuer")));
             assert_eq!(listener.accept().is_ok(), connects);
+            assert_eq!(exchange.may_be_shown(&url).await.is_ok(), connects);
+            let elsewhere = Url::parse("https://9.9.9.9/authorize").expect("a URL");
+            assert!(exchange.may_be_shown(&elsewhere).await.is_ok());
         }
     }
 

@@ -150,7 +150,8 @@ impl Joint<'_> {
             want: Some(self.want),
             tell: &tell,
         };
-        let known = place.read();
+        // That of mcp-remote too: its scopes are kept, and its client is known to the server.
+        let known = self.source.stored().filter(|known| !known.issuer.is_empty());
         let ended = tokio::select! {
             ended = login.run(known.as_ref()) => ended,
             // `composio-bridge login` by hand is as good.

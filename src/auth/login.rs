@@ -241,6 +241,7 @@ impl Login<'_> {
     ) -> Result<(Client, Tokens), Error> {
         discovered.check_pkce()?;
         let page = discovered.endpoint("authorization_endpoint")?;
+        self.exchange.may_be_shown(&page).await?;
         let mut known = known;
         loop {
             let callback = self.callback(known)?;

@@ -148,6 +148,93 @@ fn who_is_killed_in_the_middle_leaves_nothing_in_the_way() {
     }
 }
 
+/// The one that renews is killed in the middle, with the lock in its hand.
+#[test]
+fn a_bridge_that_is_killed_while_it_renews_leaves_the_next_one_free() {
+    let place = Authorization::start();
+    place.change(|script| script.life = 1);
+    place.sign_in(&[]);
+    std::thread::sleep(Duration::from_millis(1100));
+    let silent = Remote::start(|_, exchange| {
+        exchange.await_gone();
+    });
+    let file = file(&place).expect("a sign-in");
+    let whole = fs::read_to_string(&file).expect("text");
+    let elsewhere = whole.replace(&place.remote.url("/token"), &silent.url("/token"));
+    assert_ne!(whole, elsewhere);
+    fs::write(&file, elsewhere).expect("written");
+    let mut first = place.bridge().spawn();
+    first.send(messages::initialize("1", "2025-06-18"));
+    silent.await_request(|_| true);
+    first.signal(rustix::process::Signal::KILL);
+    fs::write(&file, whole).expect("written");
+    place.change(|script| script.life = 3600);
+    let mut second = place.bridge().spawn();
+    let since = Instant::now();
+    second.handshake("2025-06-18");
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert_eq!(place.grants("refresh_token").len(), 1);
+    second.finish();
+}
+
+/// A clock that was wrong when the token came, on either side.
+#[test]
+fn a_token_from_the_future_is_used_and_renewed() {
+    let place = Authorization::start();
+    place.sign_in(&[]);
+    let file = file(&place).expect("a sign-in");
+    let mut stored: serde_json::Value =
+        serde_json::from_slice(&fs::read(&file).expect("readable")).expect("JSON");
+    for (given, end) in [(u64::MAX - 10, u64::MAX), (9_999_999_999, 1), (0, 0), (1, u64::MAX)] {
+        (stored["given_at"], stored["expires_at"]) = (given.into(), end.into());
+        let now: serde_json::Value =
+            serde_json::from_slice(&fs::read(&file).expect("readable")).expect("JSON");
+        for name in ["access_token", "refresh_token"] {
+            stored[name] = now[name].clone();
+        }
+        fs::write(&file, stored.to_string()).expect("written");
+        place.run(&["auth", "status"]);
+        let mut bridge = place.bridge().spawn();
+        bridge.handshake("2025-06-18");
+        place.revoke();
+        bridge.call_works("1");
+        bridge.finish();
+    }
+    assert_eq!(place.pages_opened(), 1);
+}
+
+/// AU-52, AU-55: an end of the sign-in that all notice is told to the person once.
+#[test]
+fn four_bridges_whose_sign_in_has_ended_open_one_browser() {
+    let place = Authorization::start();
+    place.sign_in(&[]);
+    let start = |_| {
+        let setup = place.bridge_with_browser(place.server.endpoint());
+        let mut bridge = setup.arg("--startup-grace=1").spawn();
+        bridge.handshake("2025-06-18");
+        bridge
+    };
+    let mut bridges: Vec<_> = (0..4).map(start).collect();
+    let _ = fs::remove_file(place.home.path().join("page"));
+    place.revoke();
+    place.change(|script| script.fails = Some((400, r#"{"error":"invalid_grant"}"#)));
+    for bridge in &mut bridges {
+        bridge.call("1", "x");
+    }
+    let page = place.page();
+    place.change(|script| script.fails = None);
+    get(&place.consent(&page));
+    for bridge in &mut bridges {
+        // Who called before the page was known waits; who called after is told of it.
+        let answer = bridge.answer_to("1");
+        let told = answer.to_string();
+        assert!(answer.get("result").is_some() || told.contains("wants you to sign in"), "{told}");
+        bridge.call_works("2");
+        bridge.end();
+    }
+    assert_eq!((place.grants("refresh_token").len(), place.pages_opened()), (1, 2));
+}
+
 /// Ctrl-C while the browser is waited for.
 #[test]
 fn who_interrupts_a_sign_in_is_obeyed_at_once() {

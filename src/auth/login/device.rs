@@ -51,6 +51,7 @@ impl Login<'_> {
             return Err(Error::new(Kind::Authorization, what).because(grant::said(&answer)));
         };
         let page = browser::parse(page)?;
+        self.exchange.may_be_shown(&page).await?;
         let user = clip(user);
         (self.tell)(Notice::Code { page: &page, user: &user });
         let limit = seconds(answer.body.get("expires_in")).map(Duration::from_secs);
