@@ -230,7 +230,7 @@ fn way(options: &SignInSettings) -> Result<Way, Error> {
         (Some((_, way)), None) => Ok(way),
         (Some((one, _)), Some((other, _))) => {
             let what = format!("`--{one}` and `--{other}` exclude each other");
-            Err(Error::new(Kind::Config, what))
+            Err(Error::new(Kind::Config, what).hint("leave one of them out"))
         }
     }
 }
@@ -262,6 +262,8 @@ fn resource(options: &SignInSettings) -> Result<Resource, Error> {
     match named {
         _ if options.is("disable-resource-parameter") => Ok(Resource::Unsaid),
         None => Ok(Resource::Discovered),
+        // As with mcp-remote.
+        Some("") => Ok(Resource::Unsaid),
         Some(text) if Url::parse(text).is_ok() => Ok(Resource::Named(text.to_owned())),
         Some(_) => Err(wrong("--resource", "it must be an absolute URI")),
     }
@@ -415,6 +417,8 @@ mod tests {
         let named = |o: &mut SignInSettings| o.set("resource", [" https://h/x ".to_owned()]);
         let read = read_with(named).expect("good");
         assert_eq!(read.resource, Resource::Named("https://h/x".into()));
+        let empty = read_with(|o| o.set("resource", [" ".to_owned()]));
+        assert_eq!(empty.expect("good").resource, Resource::Unsaid);
         let both = read_with(|o| {
             named(o);
             o.set("disable-resource-parameter", ["true".to_owned()]);
