@@ -166,7 +166,10 @@ fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tok
         return Err(Failure::Passing(failed(url).because("its answer is no JSON object")));
     }
     let fit = text(body, "token_type").is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
-    let (Some(access), true) = (text(body, "access_token"), fit) else {
+    // What else it may hold cannot be sent (RFC 6750, 2.1).
+    let access =
+        text(body, "access_token").filter(|token| token.bytes().all(|b| b.is_ascii_graphic()));
+    let (Some(access), true) = (access, fit) else {
         let error = Error::new(Kind::Protocol, "could not get a token")
             .because("the authorization server's answer holds no bearer token");
         return Err(Failure::Refused(String::new(), error));
@@ -258,6 +261,9 @@ mod tests {
             (401, json!(null), Some("")),
             (200, json!({"access_token": "a", "token_type": "mac"}), Some("")),
             (200, json!({}), Some("")),
+            (200, json!({"access_token": "a\r\nx-api-key: b"}), Some("")),
+            (200, json!({"access_token": "é"}), Some("")),
+            (200, json!({"access_token": ["a"]}), Some("")),
             (200, json!("a"), None),
             (200, json!(null), None),
             (503, json!({"error": "invalid_grant"}), None),

@@ -10,7 +10,7 @@ use composio_bridge::error::is_unfit;
 use serde_json::{Value, json};
 
 use crate::support::{
-    authorization::{Authorization, get, value},
+    authorization::{Authorization, MARKER, get, value},
     json as messages,
     remote::Remote,
 };
@@ -40,8 +40,8 @@ fn what_a_server_says_moves_and_hides_nothing_in_the_terminal() {
         script.device = json!({"user_code": ODD});
         script.tokens = json!({"scope": ODD});
     });
-    let (code, text) = place.login(&["--device-code"]).end();
-    assert!(code == 0 && text.contains("enter: be"), "{text}");
+    let (code, text) = place.login(&["--device-code", "--log-level=trace"]).end();
+    assert!(code == 0 && text.contains("enter: be") && !text.contains(MARKER), "{text}");
     is_plain(&text);
     is_plain(&place.run(&["auth", "status"]));
     let as_json = place.run(&["auth", "status", "--json"]);
