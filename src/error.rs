@@ -237,6 +237,23 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Whether a letter of somebody else's text would move, colour, turn round or hide what a person
+/// reads in a terminal: control characters, and those that set the direction or cannot be seen.
+pub fn is_unfit(letter: char) -> bool {
+    letter.is_control()
+        || matches!(
+            u32::from(letter),
+            0xad | 0x61c
+                | 0x180e
+                | 0x200b..=0x200f
+                | 0x2028..=0x202e
+                | 0x2060..=0x206f
+                | 0xfeff
+                | 0xfff9..=0xfffb
+                | 0xe0000..=0xe0fff
+        )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -260,6 +277,14 @@ mod tests {
         assert_eq!(answer["error"]["code"], -31000);
         assert_eq!(answer["error"]["message"], sample().to_string());
         assert_eq!(answer["error"]["data"]["origin"], "bridge");
+    }
+
+    #[test]
+    fn what_turns_or_hides_a_text_is_not_fit_for_a_terminal() {
+        for letter in "\n\u{1b}\u{7f}\u{9b}\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}".chars() {
+            assert!(is_unfit(letter), "{letter:?}");
+        }
+        assert!(!"a é 日 ü…-\u{1f600}".chars().any(is_unfit));
     }
 
     #[test]

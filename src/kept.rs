@@ -72,14 +72,22 @@ pub fn remove(file: &Path) -> io::Result<bool> {
 /// # Errors
 /// The system's.
 pub fn lock(file: &Path) -> io::Result<File> {
-    directory(file.parent().unwrap_or(Path::new(".")))?;
-    let mut options = File::options();
-    options.create(true).truncate(false).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(file)?;
+    let file = open(file)?;
     file.lock()?;
     Ok(file)
+}
+
+/// Opens a file to read and write it in place; it is made where it is missing.
+///
+/// # Errors
+/// The system's.
+pub fn open(file: &Path) -> io::Result<File> {
+    directory(file.parent().unwrap_or(Path::new(".")))?;
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(file)
 }
 
 #[cfg(all(test, unix))]

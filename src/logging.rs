@@ -22,7 +22,7 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use crate::config::Log;
+use crate::{config::Log, error::is_unfit};
 
 /// The longest line in bytes, its end included; clients cut longer ones.
 const LONGEST_LINE: usize = 4096;
@@ -95,7 +95,7 @@ fn is_ours(target: &str) -> bool {
 fn line(text: &str) -> String {
     let mut line: String = text
         .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|letter| if is_unfit(letter) { ' ' } else { letter })
         .take(LONGEST_LINE)
         .collect();
     if line.len() < LONGEST_LINE {

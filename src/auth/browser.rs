@@ -18,7 +18,7 @@ use reqwest::Url;
 use self::plan::{Opener, System};
 use crate::{
     config::{endpoint::is_loopback, environment::Environment},
-    error::{Error, Kind},
+    error::{Error, Kind, is_unfit},
 };
 
 /// A program that still runs after this time has opened the page: it is the browser itself.
@@ -31,10 +31,10 @@ const LOOK: Duration = Duration::from_millis(10);
 /// parser drops line breaks and tabs without a word.
 ///
 /// # Errors
-/// As [`check`], or it is no URL, or it holds control characters.
+/// As [`check`], or it is no URL, or it holds characters that cannot be seen.
 pub fn parse(text: &str) -> Result<Url, Error> {
-    if text.chars().any(char::is_control) {
-        return Err(refused("it holds control characters"));
+    if text.chars().any(is_unfit) {
+        return Err(refused("it holds characters that cannot be seen"));
     }
     let url = Url::parse(text).map_err(|cause| refused(&cause.to_string()))?;
     check(&url)?;

@@ -35,6 +35,7 @@ use self::{
     page::Page,
     request::{Said, Site, Wrong},
 };
+use super::grant::clip;
 use crate::{
     error::{Error, Kind},
     local::http::serve as serve_http,
@@ -96,9 +97,7 @@ impl Denial {
     /// Both in one line that is fit for a terminal: no control characters, not too long.
     pub fn told(&self) -> String {
         let description = self.description.iter().filter(|text| !text.is_empty());
-        let whole = description.fold(self.error.clone(), |error, text| format!("{error}: {text}"));
-        let clean = |char: char| if char.is_control() { ' ' } else { char };
-        whole.chars().map(clean).take(300).collect()
+        clip(&description.fold(self.error.clone(), |error, text| format!("{error}: {text}")))
     }
 }
 
@@ -200,7 +199,10 @@ impl Callback {
         tokio::time::timeout(limit, arrival).await.map_err(|_| {
             let what = "no answer came back from the browser";
             let waited = format!("it was waited for {} s", limit.as_secs_f64());
-            Error::new(Kind::Authorization, what).because(waited)
+            Error::new(Kind::Authorization, what)
+                .because(waited)
+                .hint("try again; `--auth-timeout SECONDS` waits longer")
+                .hint("with no browser on this machine, try `--device-code`")
         })
     }
 }
@@ -291,10 +293,10 @@ fn refused(address: SocketAddr, port: Option<u16>, cause: &io::Error) -> Error {
     match cause.kind() {
         ErrorKind::AddrInUse => error
             .because(format!("another program uses port {port} of {}", address.ip()))
-            .hint("end that program, perhaps another sign-in, or choose another port"),
+            .hint("end that program, perhaps another sign-in, or name another port after the URL"),
         _ => error
             .because(format!("port {port} of {}: {cause}", address.ip()))
-            .hint("choose another port"),
+            .hint("name another port after the URL"),
     }
 }
 

@@ -37,9 +37,12 @@ impl Discovered {
         let Some(url) = text(&self.metadata, name) else {
             return Err(unusable(&self.issuer).because(format!("it names no {name}")));
         };
-        may_be_asked(url).map_err(|why| {
+        let mut url = may_be_asked(url).map_err(|why| {
             unusable(&self.issuer).because(format!("its {name} cannot be used: {why}"))
-        })
+        })?;
+        // None may have one (RFC 6749, 3.1), and what is added would come after it.
+        url.set_fragment(None);
+        Ok(url)
     }
 
     /// Whether a list in the metadata holds a word.
@@ -72,7 +75,7 @@ pub async fn discover(
 ) -> Result<Discovered, Error> {
     let resource = resource_metadata(exchange, endpoint, challenge).await?;
     let issuer = match &resource {
-        Some(metadata) => Some(issuer_of(metadata)?),
+        Some(metadata) => Some(issuer_of(metadata, exchange.options().accept_issuer.as_deref())?),
         None => None,
     };
     let named = resource.as_ref().and_then(|metadata| text(metadata, "resource"));
@@ -98,6 +101,9 @@ pub async fn of_issuer(exchange: &Exchange, issuer: String) -> Result<Discovered
     Ok(Discovered { issuer, resource: None, scope: None, metadata, is_assumed: false })
 }
 
+/// One of these stands in all metadata of a protected resource (RFC 9728, 2).
+const SAYING: [&str; 2] = ["resource", "authorization_servers"];
+
 /// The protected resource's metadata (AU-3, AU-11, AU-12).
 async fn resource_metadata(
     exchange: &Exchange,
@@ -114,7 +120,14 @@ async fn resource_metadata(
     };
     for url in candidates {
         let Found::Document(metadata) = exchange.get(&url).await? else { continue };
-        let resource = text(&metadata, "resource").unwrap_or_default();
+        // Some servers answer everything with a document.
+        if named.is_none() && SAYING.iter().all(|name| metadata.get(name).is_none()) {
+            continue;
+        }
+        let Some(resource) = text(&metadata, "resource") else {
+            return Err(Error::new(Kind::Protocol, "could not learn how to sign in")
+                .because("the server's metadata does not say which resource it is about"));
+        };
         if !identifies(resource, endpoint) {
             return Err(Error::new(Kind::Protocol, "could not learn how to sign in")
                 .because("the server's metadata is about another resource")
@@ -125,8 +138,13 @@ async fn resource_metadata(
     Ok(None)
 }
 
-fn issuer_of(metadata: &Value) -> Result<String, Error> {
-    texts(metadata, "authorization_servers").next().map(String::from).ok_or_else(|| {
+/// The authorization server that the options accept, if it is one of those that are named, or else
+/// the first of them (AU-4).
+fn issuer_of(metadata: &Value, accepted: Option<&str>) -> Result<String, Error> {
+    let mut all = texts(metadata, "authorization_servers");
+    let first = all.next();
+    let issuer = all.find(|issuer| Some(*issuer) == accepted).or(first);
+    issuer.map(String::from).ok_or_else(|| {
         Error::new(Kind::Protocol, "could not learn how to sign in")
             .because("the server's metadata names no authorization server")
     })
@@ -160,7 +178,7 @@ async fn server_metadata(
     for candidate in server_candidates(&url) {
         let Found::Document(metadata) = exchange.get(&candidate).await? else { continue };
         let named = text(&metadata, "issuer").unwrap_or_default().to_owned();
-        if named == issuer || accepted == Some(&named) {
+        if is_same(&named, issuer) || accepted == Some(&named) {
             return Ok(Some((metadata, named)));
         }
         other = other.or(Some(named));
@@ -168,9 +186,20 @@ async fn server_metadata(
     other.map_or(Ok(None), |other| Err(is_of_another(issuer, &other)))
 }
 
+/// Whether two names lead to the same metadata: a slash at the end is left out before that is asked
+/// for (RFC 8414, 3.1), and those who write the names do so as they like. What comes back from the
+/// sign-in page is held to the name in the metadata, letter by letter (AU-36).
+fn is_same(named: &str, asked: &str) -> bool {
+    let plain = |name| str::strip_suffix(name, "/").unwrap_or(name);
+    !named.is_empty() && plain(named) == plain(asked)
+}
+
 /// The refusal of metadata with another name than the one it was asked by.
 fn is_of_another(issuer: &str, other: &str) -> Error {
     let (asked, named) = (clip(issuer), clip(other));
+    if named.is_empty() {
+        return unusable(issuer).because("its metadata names no issuer");
+    }
     let cause = format!("its metadata names another issuer, `{named}` where `{asked}` was asked");
     let error = unusable(issuer).because(cause);
     // A shell reads these as they are.
@@ -312,12 +341,39 @@ mod tests {
             ("https://other.example/;rm", false),
             ("https://other.example/$(x)", false),
             ("http://other.example", false),
-            ("", false),
         ] {
             let report = is_of_another("https://as.example", other).report();
             assert!(report.contains("another issuer") && report.contains("https://as.example"));
             assert_eq!(report.contains("--accept-issuer"), is_named, "{report}");
         }
+    }
+
+    #[test]
+    fn a_slash_at_the_end_makes_no_other_issuer() {
+        for (named, asked, same) in [
+            ("https://as.example/", "https://as.example", true),
+            ("https://as.example/t1", "https://as.example/t1/", true),
+            ("https://as.example", "https://as.example", true),
+            ("https://as.example//", "https://as.example", false),
+            ("https://AS.example", "https://as.example", false),
+            ("https://as.example:443", "https://as.example", false),
+            ("", "", false),
+        ] {
+            assert_eq!(is_same(named, asked), same, "{named} {asked}");
+        }
+    }
+
+    #[test]
+    fn of_several_servers_the_one_that_is_accepted_is_asked() {
+        let both = json!({ "authorization_servers": ["https://a/", "https://b/"] });
+        for (accepted, chosen) in [
+            (None, "https://a/"),
+            (Some("https://b/"), "https://b/"),
+            (Some("https://c/"), "https://a/"),
+        ] {
+            assert_eq!(issuer_of(&both, accepted).expect("one"), chosen);
+        }
+        assert!(issuer_of(&json!({ "authorization_servers": {"a": 1} }), None).is_err());
     }
 
     #[test]

@@ -11,7 +11,8 @@ use tokio::sync::OnceCell;
 use super::guard::{self, Guard};
 use crate::{
     config::{Config, endpoint::is_loopback, sign_in::SignIn},
-    error::{Error, Kind},
+    error::{Error, Kind, is_unfit},
+    protocol::LEGACY_VERSIONS,
     remote::{
         build::build_looking_up,
         client::cause,
@@ -74,6 +75,9 @@ impl Exchange {
         for _ in 0..=redirect::LIMIT {
             let mut request = Request::new(Method::GET, target.clone());
             accept_json(request.headers_mut());
+            // Servers of 2025-03-26 may answer by it (AU-16).
+            let version = HeaderValue::from_static(LEGACY_VERSIONS[0]);
+            request.headers_mut().insert("mcp-protocol-version", version);
             let response = self.send(request).await?;
             let status = response.status();
             if status.is_redirection() {
@@ -147,6 +151,19 @@ impl Exchange {
         Ok(Answer { status: response.status(), body: read(response, url).await? })
     }
 
+    /// Whether the person may be sent to a page that a server names: their browser reaches this
+    /// machine and the private network too (AU-61).
+    ///
+    /// # Errors
+    /// It is at a private address, and neither the endpoint is at one nor did the person name it.
+    pub async fn may_be_shown(&self, page: &Url) -> Result<(), Error> {
+        let failed = || {
+            let what = "the address of the sign-in page cannot be opened";
+            Error::new(Kind::Protocol, what)
+        };
+        if self.options().names(page) { Ok(()) } else { self.guard.check(page, failed).await }
+    }
+
     async fn send(&self, mut request: Request) -> Result<Response, Error> {
         let url = request.url().clone();
         if !self.options().names(&url) {
@@ -204,6 +221,10 @@ async fn read(mut response: Response, url: &Url) -> Result<Value, Error> {
 /// # Errors
 /// Why it may not be used.
 pub fn may_be_asked(text: &str) -> Result<Url, &'static str> {
+    // A parser of URLs drops some of these without a word, and what is said shows them all.
+    if text.chars().any(|letter| letter.is_whitespace() || is_unfit(letter)) {
+        return Err("it holds characters that do not belong in a URL");
+    }
     let url = Url::parse(text).map_err(|_| "it is no URL")?;
     if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
         return Err("it is not https://");
@@ -246,6 +267,9 @@ mod tests {
             ("file:///etc/passwd", false),
             ("https://user:SECRET@as.example/", false),
             ("nothing", false),
+            ("https://as.example/\u{1b}[31m", false),
+            ("https://as.exa\nmple/", false),
+            ("https://as.example/\u{202e}", false),
         ] {
             assert_eq!(may_be_asked(url).is_ok(), may, "{url}");
         }
@@ -274,6 +298,9 @@ mod tests {
             let report = answer.ok().and_then(Result::err).map(|error| error.report());
             assert!(report.is_none_or(|report| report.contains("--accept-issuer")));
             assert_eq!(listener.accept().is_ok(), connects);
+            assert_eq!(exchange.may_be_shown(&url).await.is_ok(), connects);
+            let elsewhere = Url::parse("https://9.9.9.9/authorize").expect("a URL");
+            assert!(exchange.may_be_shown(&elsewhere).await.is_ok());
         }
     }
 

@@ -13,7 +13,7 @@ use super::{
     jwt, program,
     store::{Client, Proof, SignIn, Tokens},
 };
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, is_unfit};
 
 /// Why there is no token.
 #[derive(Debug)]
@@ -161,8 +161,15 @@ pub fn check(url: &Url, answer: &Answer) -> Result<(), Failure> {
 fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tokens, Failure> {
     check(url, answer)?;
     let body = &answer.body;
+    if !body.is_object() {
+        // What stands between may have said it, such as a network that wants a sign-in of its own.
+        return Err(Failure::Passing(failed(url).because("its answer is no JSON object")));
+    }
     let fit = text(body, "token_type").is_none_or(|kind| kind.eq_ignore_ascii_case("bearer"));
-    let (Some(access), true) = (text(body, "access_token"), fit) else {
+    // What else it may hold cannot be sent (RFC 6750, 2.1).
+    let access =
+        text(body, "access_token").filter(|token| token.bytes().all(|b| b.is_ascii_graphic()));
+    let (Some(access), true) = (access, fit) else {
         let error = Error::new(Kind::Protocol, "could not get a token")
             .because("the authorization server's answer holds no bearer token");
         return Err(Failure::Refused(String::new(), error));
@@ -173,27 +180,35 @@ fn read(url: &Url, answer: &Answer, asked: Option<&str>, now: u64) -> Result<Tok
         id: secret("id_token"),
         refresh: secret("refresh_token"),
         given_at: now,
-        expires_at: seconds(body.get("expires_in")).map(|seconds| now.saturating_add(seconds)),
+        // Who says 0 does not know, or the token would be of no use.
+        expires_at: seconds(body.get("expires_in"))
+            .filter(|seconds| *seconds > 0)
+            .map(|seconds| now.saturating_add(seconds)),
         scope: text(body, "scope").or(asked).map(String::from),
     })
 }
 
 fn refused(url: &Url, answer: &Answer) -> Failure {
     let code = text(&answer.body, "error").unwrap_or_default().to_owned();
-    let said = match (code.as_str(), text(&answer.body, "error_description")) {
-        ("", _) => format!("HTTP {}", answer.status.as_u16()),
-        (code, None) => clip(code),
-        (code, Some(description)) => clip(&format!("{code}: {description}")),
-    };
+    let said = said(answer);
     let origin = url.origin().ascii_serialization();
     let error =
         Error::new(Kind::Authorization, format!("the authorization server {origin} gave no token"));
     Failure::Refused(code, error.because(said))
 }
 
+/// What a refusal says (RFC 6749, 5.2), fit for a terminal.
+pub fn said(answer: &Answer) -> String {
+    match (text(&answer.body, "error"), text(&answer.body, "error_description")) {
+        (None, _) => format!("HTTP {}", answer.status.as_u16()),
+        (Some(code), None) => clip(code),
+        (Some(code), Some(description)) => clip(&format!("{code}: {description}")),
+    }
+}
+
 /// What a server says, fit for a terminal.
 pub fn clip(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+    text.chars().map(|letter| if is_unfit(letter) { ' ' } else { letter }).take(300).collect()
 }
 
 /// A number of seconds, which some write as a text.
@@ -228,12 +243,29 @@ mod tests {
         let full = json!({"access_token": "a", "token_type": "bearer", "expires_in": "60"});
         let tokens = answered(200, full).expect("a token");
         assert_eq!((tokens.expires_at, tokens.scope.as_deref()), (Some(1060), Some("asked")));
+        for (life, end) in [
+            (json!(0), None),
+            (json!(-5), None),
+            (json!("soon"), None),
+            (json!(1e300), None),
+            (json!([60]), None),
+            (json!(1.9), Some(1001)),
+            (json!(u64::MAX), Some(u64::MAX)),
+        ] {
+            let tokens = answered(200, json!({"access_token": "a", "expires_in": life}));
+            assert_eq!(tokens.expect("a token").expires_at, end, "{life}");
+        }
         for (status, body, code) in [
             (400, json!({"error": "invalid_grant"}), Some("invalid_grant")),
             (200, json!({"error": "bad_verification_code"}), Some("bad_verification_code")),
             (401, json!(null), Some("")),
             (200, json!({"access_token": "a", "token_type": "mac"}), Some("")),
-            (200, json!("a"), Some("")),
+            (200, json!({}), Some("")),
+            (200, json!({"access_token": "a\r\nx-api-key: b"}), Some("")),
+            (200, json!({"access_token": "é"}), Some("")),
+            (200, json!({"access_token": ["a"]}), Some("")),
+            (200, json!("a"), None),
+            (200, json!(null), None),
             (503, json!({"error": "invalid_grant"}), None),
             (429, json!(null), None),
             (400, json!({"error": "temporarily_unavailable"}), None),

@@ -19,7 +19,7 @@ use super::{
     login::{Login, NOTHING, Notice},
     news::{News, Want, union},
     source::Source,
-    store::{Place, SignIn},
+    store::{Place, SignIn, WRITABLE},
 };
 use crate::{
     config::{Config, environment::Environment},
@@ -95,7 +95,7 @@ impl Joint<'_> {
             }
             let (turn, note) = Turn::take(place).map_err(|cause| {
                 let error = Error::new(Kind::Unexpected, "could not begin to sign in");
-                failed(error.because(cause.to_string()))
+                failed(error.because(cause).hint(WRITABLE))
             })?;
             if let Some(turn) = turn {
                 return match note.failed {
@@ -150,7 +150,8 @@ impl Joint<'_> {
             want: Some(self.want),
             tell: &tell,
         };
-        let known = place.read();
+        // That of mcp-remote too: its scopes are kept, and its client is known to the server.
+        let known = self.source.stored().filter(|known| !known.issuer.is_empty());
         let ended = tokio::select! {
             ended = login.run(known.as_ref()) => ended,
             // `composio-bridge login` by hand is as good.
@@ -195,12 +196,12 @@ fn failed(error: Error) -> News {
 
 impl Turn {
     /// The turn, if it is free; and what was noted last.
-    fn take(place: &Place) -> io::Result<(Option<Turn>, Note)> {
+    fn take(place: &Place) -> Result<(Option<Turn>, Note), String> {
         let mut file = place.turn_file()?;
         let is_mine = match file.try_lock() {
             Ok(()) => true,
             Err(TryLockError::WouldBlock) => false,
-            Err(TryLockError::Error(cause)) => return Err(cause),
+            Err(TryLockError::Error(cause)) => return Err(cause.to_string()),
         };
         let mut bytes = Vec::new();
         // Where a lock keeps readers out too, the note is not known.

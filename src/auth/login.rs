@@ -1,6 +1,8 @@
 //! Signing in, from the first question to the remote to the token.
 
-use std::{sync::Arc, time::Duration};
+mod device;
+
+use std::sync::Arc;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -14,9 +16,8 @@ use super::{
     callback::{Answer, Callback, Ending},
     challenge::{self, Challenge},
     discovery::{Discovered, discover},
-    exchange::{Exchange, text},
-    grant::{self, Failure, Grant, clip, now, seconds},
-    jwt,
+    exchange::Exchange,
+    grant::{self, Failure, Grant, clip, now},
     news::{Want, union},
     program, registration,
     store::{Client, SignIn, Tokens},
@@ -28,14 +29,11 @@ use crate::{
         sign_in::{Resource, Way},
     },
     error::{Error, Kind},
-    remote::{body::Sent, client::Connector, event::End},
+    remote::{body::Sent, client::Connector, event::End, hint, refusal::is_passing},
 };
 
 /// Something that every server has to refuse without a token, and none does much about.
 const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
-
-/// How often a device's code is asked about, where the server does not say.
-const INTERVAL: u64 = 5;
 
 /// What signing in needs.
 pub struct Login<'a> {
@@ -94,19 +92,34 @@ impl Login<'_> {
 
     /// Asks the remote what it wants, and its authorization server what it offers.
     async fn discover(&self) -> Result<Discovered, Error> {
-        let (is_refused, challenge) = match self.want {
-            // Who says nothing of tokens, and has no metadata either, wants something else.
-            Some(want) => (want.challenge.is_some(), want.challenge.clone()),
-            None => self.challenge().await?,
-        };
-        let endpoint = &self.config.endpoint;
-        let discovered = discover(self.exchange, endpoint, challenge.as_ref()).await?;
-        if discovered.is_assumed && !is_refused {
-            return Err(Error::new(Kind::Protocol, NOTHING)
-                .because("the server takes requests without a token, and names none that gives any")
-                .hint("check the URL; if it is right, bridge to it without signing in"));
-        }
-        Ok(discovered)
+        self.in_time(async {
+            let (status, challenge) = match self.want {
+                // Who says nothing of tokens, and has no metadata either, wants something else.
+                Some(want) => {
+                    (want.challenge.as_ref().map_or(403, |_| 401), want.challenge.clone())
+                }
+                None => self.challenge().await?,
+            };
+            let endpoint = &self.config.endpoint;
+            let discovered = discover(self.exchange, endpoint, challenge.as_ref()).await?;
+            if discovered.is_assumed && status != 401 {
+                return Err(nothing(status));
+            }
+            Ok(discovered)
+        })
+        .await
+    }
+
+    /// What is done before a person is asked takes no longer than the person may.
+    async fn in_time<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let limit = self.config.sign_in.patience;
+        tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let origin = self.config.endpoint.origin().ascii_serialization();
+            let what = format!("could not learn in time how to sign in to {origin}");
+            Err(Error::new(Kind::Unreachable, what)
+                .because(format!("it took longer than {} s", limit.as_secs_f64()))
+                .hint("try again, or pass `--auth-timeout SECONDS`"))
+        })
     }
 
     /// Where more scopes are wanted, those that there are stay (AU-42).
@@ -130,12 +143,12 @@ impl Login<'_> {
         }
         let what = "the client that was named is not known to the server's authorization server";
         Err(Error::new(Kind::Authorization, what)
-            .because(format!("the server now belongs to {}", discovered.issuer))
+            .because(format!("the server now belongs to {}", clip(&discovered.issuer)))
             .hint("name a client of that one, or `composio-bridge logout` if it is known there"))
     }
 
-    /// Whether the remote refuses a request without a token, and what it says then.
-    async fn challenge(&self) -> Result<(bool, Option<Challenge>), Error> {
+    /// The status with which the remote answers a request without a token, and what it says then.
+    async fn challenge(&self) -> Result<(u16, Option<Challenge>), Error> {
         let config = Config { may_sign_in: false, ..self.config.clone() };
         let connector = Connector::new(Arc::new(config));
         let client = connector.client().await?;
@@ -147,14 +160,17 @@ impl Login<'_> {
         let body = Some((Bytes::from_static(PING.as_bytes()), Sent::default()));
         let url = client.endpoint().clone();
         match client.send(Method::POST, url, headers, body).await {
-            Ok(_) => Ok((false, None)),
+            Ok(_) => Ok((200, None)),
             Err(End::Status(refusal)) => {
                 let field = refusal.challenge.as_deref();
-                Ok((refusal.status == 401, field.and_then(challenge::bearer)))
+                Ok((refusal.status, field.and_then(challenge::bearer)))
             }
             Err(end) => {
-                let attempted = "could not ask the server how to sign in";
-                Err(Error::new(Kind::Unreachable, attempted).because(end.to_string()))
+                let origin = self.config.endpoint.origin().ascii_serialization();
+                let (what, cause) =
+                    (format!("could not ask {origin} how to sign in"), end.to_string());
+                let hint = hint::of_network(&cause);
+                Err(Error::new(Kind::Unreachable, what).because(cause).hint(hint))
             }
         }
     }
@@ -225,13 +241,15 @@ impl Login<'_> {
     ) -> Result<(Client, Tokens), Error> {
         discovered.check_pkce()?;
         let page = discovered.endpoint("authorization_endpoint")?;
+        self.exchange.may_be_shown(&page).await?;
         let mut known = known;
         loop {
             let callback = self.callback(known)?;
             let uri = callback.redirect_uri();
             let options = &self.config.sign_in;
             let client =
-                registration::client(self.exchange, discovered, options, known, Some(&uri)).await?;
+                registration::client(self.exchange, discovered, options, known, Some(&uri));
+            let client = self.in_time(client).await?;
             let was_known = known.is_some_and(|known| known.id == client.id);
             let visit = Visit { page: &page, token_endpoint, uri, client: &client };
             match self.visit(discovered, visit, callback).await {
@@ -244,13 +262,13 @@ impl Login<'_> {
         }
     }
 
-    /// Listens where the client was registered for, if that is still free.
+    /// Listens where the client was registered for, as far as that is known, if it is still free.
     fn callback(&self, known: Option<&Client>) -> Result<Callback, Error> {
         let options = &self.config.sign_in;
         let bind = |port| Callback::bind(&options.host, port, &options.path);
         let uri = known.and_then(|known| known.redirect_uri.as_deref());
         let before = uri.and_then(|uri| Url::parse(uri).ok()?.port());
-        match (options.port, before) {
+        match (options.port, before.or(options.usual_port)) {
             (None, Some(before)) => bind(Some(before)).or_else(|_| bind(None)),
             (port, _) => bind(port),
         }
@@ -330,74 +348,22 @@ impl Login<'_> {
         let options = &self.config.sign_in;
         callback.wait(state, options.patience, options.success_url.as_ref()).await
     }
+}
 
-    /// A person signs in in any browser (RFC 8628; AU-54).
-    async fn with_device_code(
-        &self,
-        discovered: &Discovered,
-        token_endpoint: &Url,
-    ) -> Result<(Client, Tokens), Error> {
-        let url = discovered.endpoint("device_authorization_endpoint")?;
-        let options = &self.config.sign_in;
-        let client = registration::client(self.exchange, discovered, options, None, None).await?;
-        let (scope, resource) = (self.scope(Some(discovered)), self.resource(Some(discovered)));
-        let mut fields = Vec::new();
-        fields.extend(scope.map(|scope| ("scope", scope)));
-        fields.extend(resource.map(|resource| ("resource", resource)));
-        let assertion = jwt::assertion(&client, &discovered.issuer, now())?;
-        let authorization = grant::prove(&client, assertion.as_ref(), &mut fields);
-        let answer = self.exchange.post_form(&url, &fields, authorization).await?;
-        let (device, user, page) = (
-            text(&answer.body, "device_code"),
-            text(&answer.body, "user_code"),
-            text(&answer.body, "verification_uri"),
-        );
-        let (Some(device), Some(user), Some(page)) = (device, user, page) else {
-            let status = answer.status.as_u16();
-            let said = text(&answer.body, "error").map_or(format!("HTTP {status}"), clip);
-            let what = "the authorization server gave no code to enter";
-            return Err(Error::new(Kind::Authorization, what).because(said));
-        };
-        let page = browser::parse(page)?;
-        let user = clip(user);
-        (self.tell)(Notice::Code { page: &page, user: &user });
-        let limit = seconds(answer.body.get("expires_in")).map(Duration::from_secs);
-        let limit = limit.map_or(options.patience, |limit| limit.min(options.patience));
-        let interval = seconds(answer.body.get("interval")).unwrap_or(INTERVAL);
-        let asked = || Grant {
-            fields: vec![
-                ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
-                ("device_code", device),
-            ],
-            client: &client,
-            issuer: &discovered.issuer,
-            resource,
-            scope,
-        };
-        let tokens = tokio::time::timeout(limit, self.poll(token_endpoint, asked, interval)).await;
-        let tokens = tokens.map_err(|_| {
-            Error::new(Kind::Authorization, "nobody entered the code in time")
-                .hint("try again; a code is good for a few minutes")
-        })??;
-        Ok((client, tokens))
-    }
-
-    /// Asks until somebody has entered the code.
-    async fn poll<'g>(
-        &self,
-        token_endpoint: &Url,
-        asked: impl Fn() -> Grant<'g>,
-        interval: u64,
-    ) -> Result<Tokens, Error> {
-        let mut interval = interval;
-        loop {
-            tokio::time::sleep(Duration::from_secs(interval)).await;
-            match grant::ask(self.exchange, token_endpoint, asked()).await {
-                Ok(tokens) => return Ok(tokens),
-                Err(Failure::Refused(code, _)) if code == "authorization_pending" => {}
-                Err(Failure::Refused(code, _)) if code == "slow_down" => interval += INTERVAL,
-                Err(Failure::Passing(error)) => tracing::debug!("{error}"),
-                Err(Failure::Refused(_, error)) => return Err(error),
+/// Why there is nothing to sign in to, after the status of an answer to who has no token.
+fn nothing(status: u16) -> Error {
+    let error = Error::new(Kind::Protocol, NOTHING);
+    match status {
+        200..=299 => error
+            .because("the server takes requests without a token, and names none that gives any")
+            .hint("check the URL; if it is right, bridge to it without signing in"),
+        _ => {
+            let error = error.with_status(status).because(format!(
+                "the server answers HTTP {status}, which asks for no token, and names none that gives any"
+            ));
+            match is_passing(status) {
+                true => error.hint("try again when the server works"),
+                false => error.hint("check the URL, its path above all"),
             }
         }
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     discovery::Discovered,
     exchange::{Exchange, text, texts},
-    grant::{clip, now, seconds},
+    grant::{now, said, seconds},
     store::{Client, Proof},
 };
 use crate::{
@@ -137,11 +137,9 @@ async fn register(
         }
     }
     let Some(id) = text(&answer.body, "client_id").filter(|_| answer.status.is_success()) else {
-        let said = ["error_description", "error"].iter().find_map(|name| text(&answer.body, name));
-        let said = said.map_or_else(|| format!("HTTP {}", answer.status.as_u16()), clip);
         let what = "the authorization server did not register the bridge as a client";
         return Err(Error::new(Kind::Authorization, what)
-            .because(said)
+            .because(said(&answer))
             .hint("register a client there, and pass it as `--static-oauth-client-info @FILE`"));
     };
     let secret = text(&answer.body, "client_secret").map(SecretString::from);

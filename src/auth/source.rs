@@ -104,12 +104,17 @@ impl Source {
         let Some(sign_in) = self.read() else { return Instead::Nothing };
         let stored = self.value(&sign_in.tokens);
         if let Some(stored) = stored.filter(|stored| Some(stored) != refused) {
-            // Another process has renewed it, or somebody has signed in.
+            // Another process has renewed it, or somebody has signed in. What kept the old one from
+            // being renewed is of no account.
+            *turn = Turn::default();
             self.keep(Some(&sign_in), turn.not_before);
             return Instead::Token(stored);
         }
         let at = now();
-        if turn.forced_at.is_none_or(|before| at >= before.saturating_add(PATIENCE)) {
+        if turn
+            .forced_at
+            .is_none_or(|before| !(before..before.saturating_add(PATIENCE)).contains(&at))
+        {
             turn.forced_at = Some(at);
             let sign_in = self.renewed(sign_in, &mut turn).await;
             let header = self.keep(Some(&sign_in), turn.not_before);
@@ -217,6 +222,7 @@ impl Source {
             return self.renewed_import(old, turn).await;
         };
         if sign_in.tokens.access.expose_secret() != old.tokens.access.expose_secret() {
+            *turn = Turn { forced_at: turn.forced_at, ..Turn::default() };
             return sign_in;
         }
         match grant::refresh(&self.exchange, &sign_in).await {

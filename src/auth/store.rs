@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -13,6 +13,7 @@ use super::{exchange::text, jwt::Key};
 use crate::{
     config::{Config, sign_in::Resource},
     error::{Error, Kind},
+    kept,
 };
 
 /// How a client proves itself at the token endpoint (AU-24).
@@ -94,6 +95,10 @@ pub struct SignIn {
     pub tokens: Tokens,
 }
 
+/// What helps where nothing can be written.
+pub(super) const WRITABLE: &str =
+    "set COMPOSIO_BRIDGE_STATE_DIR to a directory of yours that can be written";
+
 /// Where one sign-in is kept.
 #[derive(Debug, Clone)]
 pub struct Place {
@@ -136,10 +141,8 @@ impl Place {
             let client = options.client.as_ref().map_or("", |client| &client.id);
             name = format!("{name}\nprogram {client}{}", options.identity);
         }
-        let digest = ring::digest::digest(&ring::digest::SHA256, name.as_bytes());
-        let digest: String =
-            digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let file = directory(config.state_dir.as_ref()?).join(format!("{digest}.json"));
+        let file = format!("{}.json", kept::digest(&name));
+        let file = directory(config.state_dir.as_ref()?).join(file);
         Some(Place { file })
     }
 
@@ -160,15 +163,7 @@ impl Place {
         let value = sign_in.to_json();
         #[cfg(feature = "keyring")]
         let value = super::keyring::keep(&self.file, value);
-        let text = value.to_string();
-        let write = || -> io::Result<()> {
-            let mut temporary = tempfile::NamedTempFile::new_in(self.directory()?)?;
-            temporary.write_all(text.as_bytes())?;
-            temporary.as_file().sync_all()?;
-            temporary.persist(&self.file)?;
-            Ok(())
-        };
-        write().map_err(|cause| not_kept(&cause))
+        kept::write_for_good(&self.file, &value.to_string()).map_err(|cause| self.not_kept(&cause))
     }
 
     /// Forgets what is kept there; says whether there was anything.
@@ -180,12 +175,10 @@ impl Place {
         if self.file.exists() {
             super::keyring::forget(&self.file);
         }
-        match fs::remove_file(&self.file) {
-            Ok(()) => Ok(true),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(cause) => Err(Error::new(Kind::Unexpected, "could not forget the sign-in")
-                .because(cause.to_string())),
-        }
+        kept::remove(&self.file).map_err(|cause| {
+            Error::new(Kind::Unexpected, "could not forget the sign-in")
+                .because(format!("{}: {cause}", self.file.display()))
+        })
     }
 
     /// Waits until no other process changes the sign-in. Blocks.
@@ -193,43 +186,43 @@ impl Place {
     /// # Errors
     /// The lock's file cannot be made.
     pub fn lock(&self) -> Result<Lock, Error> {
-        let lock = || -> io::Result<Lock> {
-            let file = self.beside("lock")?;
-            file.lock()?;
-            Ok(Lock { _file: file })
-        };
-        lock().map_err(|cause| not_kept(&cause))
+        self.close_to_others();
+        let file = kept::lock(&self.file.with_extension("lock"));
+        file.map(|file| Lock { _file: file }).map_err(|cause| self.not_kept(&cause))
     }
 
     /// The file whose lock is the right to ask the person to sign in.
-    pub(super) fn turn_file(&self) -> io::Result<File> {
-        self.beside("turn")
+    ///
+    /// # Errors
+    /// Why it cannot be made, with its name.
+    pub(super) fn turn_file(&self) -> Result<File, String> {
+        self.close_to_others();
+        let file = self.file.with_extension("turn");
+        kept::open(&file).map_err(|cause| format!("{}: {cause}", file.display()))
     }
 
-    /// A file beside the sign-in's, made where it is missing.
-    fn beside(&self, extension: &str) -> io::Result<File> {
-        self.directory()?;
-        let mut options = File::options();
-        options.create(true).truncate(false).read(true).write(true);
+    /// Who could write into the directory could put a sign-in of his own there. Made by us it is
+    /// closed; copied from elsewhere it may not be.
+    fn close_to_others(&self) {
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        options.open(self.file.with_extension(extension))
+        if let Some(directory) = self.file.parent()
+            && let Ok(found) = fs::symlink_metadata(directory)
+            && found.is_dir()
+            && std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o077 != 0
+        {
+            let closed = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+            if let Err(cause) = fs::set_permissions(directory, closed) {
+                tracing::warn!("{} is open to others: {cause}", directory.display());
+            }
+        }
     }
 
-    /// The directory, made where it is missing.
-    fn directory(&self) -> io::Result<&Path> {
-        let directory = self.file.parent().unwrap_or(Path::new("."));
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(directory)?;
-        Ok(directory)
+    fn not_kept(&self, cause: &io::Error) -> Error {
+        let directory = self.file.parent().unwrap_or(&self.file).display();
+        Error::new(Kind::Unexpected, "could not keep the sign-in")
+            .because(format!("{directory}: {cause}"))
+            .hint(WRITABLE)
     }
-}
-
-fn not_kept(cause: &io::Error) -> Error {
-    Error::new(Kind::Unexpected, "could not keep the sign-in").because(cause.to_string())
 }
 
 impl Proof {
@@ -360,6 +353,42 @@ mod tests {
         assert_eq!(mode(&directory(home.path())), 0o700);
         assert_eq!(all(home.path()).len(), 1);
         assert_eq!((place.remove(), place.remove()), (Ok(true), Ok(false)));
+    }
+
+    /// The file is replaced, and what a link in its place leads to is left alone.
+    #[cfg(unix)]
+    #[test]
+    fn an_open_directory_is_closed_and_a_link_is_not_followed() {
+        use std::os::unix::fs::{PermissionsExt, symlink};
+        #[cfg(feature = "keyring")]
+        let _alone = super::super::keyring::ALONE.lock().expect("nobody failed");
+        let home = tempfile::tempdir().expect("a directory");
+        let place = Place { file: directory(home.path()).join("x.json") };
+        let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+        fs::create_dir(directory(home.path())).expect("made");
+        fs::set_permissions(directory(home.path()), PermissionsExt::from_mode(0o777))
+            .expect("ours");
+        let elsewhere = home.path().join("elsewhere");
+        fs::write(&elsewhere, "{}").expect("written");
+        symlink(&elsewhere, &place.file).expect("made");
+        drop(place.lock().expect("nobody has it"));
+        assert_eq!(mode(&directory(home.path())), 0o700);
+        place.write(&sample()).expect("written");
+        assert_eq!(fs::read_to_string(&elsewhere).ok().as_deref(), Some("{}"));
+        assert_eq!(mode(&place.file), 0o600);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let home = tempfile::tempdir().expect("a directory");
+        fs::write(directory(home.path()), "in the way").expect("written");
+        let place = Place { file: directory(home.path()).join("x.json") };
+        let told = [place.lock().map(drop), place.write(&sample())];
+        for error in told.into_iter().filter_map(Result::err) {
+            let report = error.report();
+            assert!(report.contains("sign-ins") && report.contains("STATE_DIR"), "{report}");
+        }
+        assert!(place.read().is_none() && place.lock().is_err());
     }
 
     #[test]

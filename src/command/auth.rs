@@ -16,7 +16,7 @@ use crate::{
         store::{self, SignIn},
     },
     config::environment::Environment,
-    error::Error,
+    error::{Error, is_unfit},
 };
 
 /// What stands in the place of an endpoint that nobody wrote down.
@@ -35,7 +35,7 @@ pub fn status(as_json: bool) -> Result<(), Error> {
     let all = own.iter().map(described).chain(others.iter().map(described_other));
     let all: Vec<Value> = all.collect();
     let text = if as_json {
-        Value::from(all).to_string()
+        plain(&Value::from(all).to_string())
     } else if all.is_empty() {
         "Nobody is signed in anywhere. `composio-bridge login URL` does it.".to_owned()
     } else {
@@ -93,6 +93,22 @@ fn told(one: &Value) -> String {
         told.push_str(&format!("\n  {:<7} {}", format!("{name}:"), clip(value)));
     }
     told
+}
+
+/// The same JSON, with what a terminal would not show as it is in escapes; all of that stands within
+/// strings.
+fn plain(json: &str) -> String {
+    let mut all = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match is_unfit(letter) {
+            true => letter
+                .encode_utf16(&mut [0; 2])
+                .iter()
+                .for_each(|unit| all.push_str(&format!("\\u{unit:04x}"))),
+            false => all.push(letter),
+        }
+    }
+    all
 }
 
 /// What stands in a query may be secret.

@@ -10,7 +10,7 @@ use crate::{
         store::Place,
     },
     cli::Cli,
-    config::{Config, environment::Environment},
+    config::{Config, endpoint::is_loopback, environment::Environment},
     error::{Error, Kind},
     logging,
 };
@@ -24,16 +24,23 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     let config = Config::load(cli, &environment)?;
     logging::start(&config.log);
     if !config.may_sign_in {
-        return Err(Error::new(Kind::Config, "a sign-in would not be used for this server")
-            .because("a header or a key carries a credential already, or http:// is not encrypted")
-            .hint(
+        let error = Error::new(Kind::Config, "a sign-in would not be used for this server");
+        let is_open = config.endpoint.scheme() != "https" && !is_loopback(&config.endpoint);
+        return Err(match is_open {
+            true => error
+                .because("http:// is not encrypted, and no token is sent over it")
+                .hint("use an https:// URL"),
+            false => error.because("a header or a key carries a credential already").hint(
                 "leave out what names the credential; `composio-bridge key show` lists the keys",
-            ));
+            ),
+        });
     }
     let place = Place::of(&config).ok_or_else(|| {
         Error::new(Kind::Config, "there is no directory to keep a sign-in in")
             .hint("set COMPOSIO_BRIDGE_STATE_DIR to one of yours")
     })?;
+    // Nobody should sign in only to hear that it cannot be kept.
+    drop(place.lock()?);
     let exchange = Exchange::new(&config);
     let login = Login {
         config: &config,

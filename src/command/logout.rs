@@ -26,7 +26,9 @@ pub fn run(cli: Cli) -> Result<(), Error> {
     let text = if had_one {
         format!("Signed out of {origin}. Tokens that were given stay valid until they expire.")
     } else {
-        format!("Nobody was signed in to {origin}.")
+        format!(
+            "Nobody was signed in to {origin}. `composio-bridge auth status` lists all sign-ins."
+        )
     };
     let remains = config.sign_in.mcp_remote.iter().find(|place| place.read().is_some());
     let remains = remains.map(|place| {

@@ -24,7 +24,9 @@ use crate::{
 
 /// The value of an option cannot be used. The value itself is not shown.
 pub(super) fn wrong(option: &str, why: impl Into<String>) -> Error {
-    Error::new(Kind::Config, format!("the value of {option} cannot be used")).because(why)
+    Error::new(Kind::Config, format!("the value of {option} cannot be used"))
+        .because(why)
+        .hint("`composio-bridge login --help` says what it takes")
 }
 
 /// The JSON object in a text, or in the file that it names after an `@`.

@@ -115,8 +115,10 @@ pub struct SignIn {
     pub use_id_token: bool,
     /// The host in the redirect URI.
     pub host: String,
-    /// Its port; `None` for any.
+    /// Its port, if it is to be no other.
     pub port: Option<u16>,
+    /// The port that may have been registered by hand: the one that mcp-remote would listen at.
+    pub usual_port: Option<u16>,
     /// Its path.
     pub path: String,
     /// How long signing in may take.
@@ -151,6 +153,12 @@ pub(super) fn read(
     let options = &settings.sign_in;
     let usual = if cfg!(windows) { "127.0.0.1" } else { "localhost" };
     let port = settings.callback_port.as_deref().and_then(|port| port.parse().ok());
+    let client = named_client(options, env)?;
+    let client_metadata_url = client_metadata_url(options)?;
+    let lines = mcp_remote::header_lines(headers);
+    let params: Vec<String> = options.all("authorize-param").map(String::from).collect();
+    let flags = flags(settings, &lines, &params);
+    let is_fixed = client.is_some() || client_metadata_url.is_some();
     let workload = options.text("workload-identity");
     let provider = options.text("identity-provider");
     Ok(SignIn {
@@ -158,12 +166,12 @@ pub(super) fn read(
         workload: workload.map(|text| TokenSource::named(text, env)).transpose()?,
         identity_provider: provider.map(|text| identity_provider(text, env)).transpose()?,
         identity: workload.or(provider).map(|text| format!("\n{text}")).unwrap_or_default(),
-        client: named_client(options, env)?,
+        client,
         client_metadata: match options.text("static-oauth-client-metadata") {
             Some(text) => object("--static-oauth-client-metadata", text, env, false)?,
             None => Map::new(),
         },
-        client_metadata_url: client_metadata_url(options)?,
+        client_metadata_url,
         accept_issuer: accept_issuer(options)?,
         resource: resource(options)?,
         authorize_params: options
@@ -174,34 +182,38 @@ pub(super) fn read(
         use_id_token: options.is("use-id-token"),
         host: options.text("host").unwrap_or(usual).to_owned(),
         port: port.filter(|port| *port != 0),
+        usual_port: is_fixed.then(|| flags.port()),
         path: path(options)?,
         patience: patience(options),
         success_url: success_url(options, settings.allow_http == Some(true))?,
-        mcp_remote: of_mcp_remote(settings, headers, env),
+        mcp_remote: of_mcp_remote(&flags, env),
     })
 }
 
 /// Where mcp-remote's sign-in may be; nowhere on a machine that never saw it.
-fn of_mcp_remote(
-    settings: &Settings,
-    headers: &[HeaderSource],
-    env: &Environment,
-) -> Vec<mcp_remote::Place> {
+fn of_mcp_remote(flags: &mcp_remote::Flags<'_>, env: &Environment) -> Vec<mcp_remote::Place> {
     let Some(root) = mcp_remote::root(env) else { return Vec::new() };
     let Ok(entries) = fs::read_dir(&root) else { return Vec::new() };
     let names: Vec<_> = entries.flatten().map(|entry| entry.file_name()).collect();
+    mcp_remote::files::places(&root, names.iter().filter_map(|name| name.to_str()), flags)
+}
+
+/// What mcp-remote, started with the same options, makes its names of.
+fn flags<'a>(
+    settings: &'a Settings,
+    headers: &'a [String],
+    authorize_params: &'a [String],
+) -> mcp_remote::Flags<'a> {
     let options = &settings.sign_in;
     let says_resource = !options.is("disable-resource-parameter");
-    let params: Vec<String> = options.all("authorize-param").map(String::from).collect();
-    let flags = mcp_remote::Flags {
+    mcp_remote::Flags {
         server_url: settings.url.as_deref().unwrap_or_default(),
         resource: options.text("resource").filter(|_| says_resource),
-        authorize_params: &params,
-        headers: &mcp_remote::header_lines(headers),
+        authorize_params,
+        headers,
         client_metadata_url: options.text("client-metadata-url"),
         token_endpoint: options.text("token-endpoint"),
-    };
-    mcp_remote::files::places(&root, names.iter().filter_map(|name| name.to_str()), &flags)
+    }
 }
 
 fn way(options: &SignInSettings) -> Result<Way, Error> {
@@ -218,7 +230,7 @@ fn way(options: &SignInSettings) -> Result<Way, Error> {
         (Some((_, way)), None) => Ok(way),
         (Some((one, _)), Some((other, _))) => {
             let what = format!("`--{one}` and `--{other}` exclude each other");
-            Err(Error::new(Kind::Config, what))
+            Err(Error::new(Kind::Config, what).hint("leave one of them out"))
         }
     }
 }
@@ -250,6 +262,8 @@ fn resource(options: &SignInSettings) -> Result<Resource, Error> {
     match named {
         _ if options.is("disable-resource-parameter") => Ok(Resource::Unsaid),
         None => Ok(Resource::Discovered),
+        // As with mcp-remote.
+        Some("") => Ok(Resource::Unsaid),
         Some(text) if Url::parse(text).is_ok() => Ok(Resource::Named(text.to_owned())),
         Some(_) => Err(wrong("--resource", "it must be an absolute URI")),
     }
@@ -335,6 +349,22 @@ mod tests {
         assert_eq!(plain.resource, Resource::Discovered);
     }
 
+    /// Its redirect URI was registered by hand, perhaps when mcp-remote was used (AU-38).
+    #[test]
+    fn a_client_that_is_named_has_a_port_of_its_own() {
+        for (name, value, expected) in [
+            ("static-oauth-client-info", r#"{"client_id":"me"}"#, Some(37489)),
+            ("client-metadata-url", "https://h.example/x", Some(32927)),
+            ("host", "127.0.0.1", None),
+        ] {
+            let url = Some("http://127.0.0.1:38431/mcp".into());
+            let mut settings = Settings { url, ..Settings::default() };
+            settings.sign_in.set(name, [value.to_owned()]);
+            let read = read(&settings, &[], &Environment::of([])).expect("good");
+            assert_eq!((read.usual_port, read.port), (expected, None), "{name}");
+        }
+    }
+
     #[test]
     fn a_client_may_have_variables_and_stand_in_a_file() {
         use secrecy::ExposeSecret;
@@ -387,6 +417,8 @@ mod tests {
         let named = |o: &mut SignInSettings| o.set("resource", [" https://h/x ".to_owned()]);
         let read = read_with(named).expect("good");
         assert_eq!(read.resource, Resource::Named("https://h/x".into()));
+        let empty = read_with(|o| o.set("resource", [" ".to_owned()]));
+        assert_eq!(empty.expect("good").resource, Resource::Unsaid);
         let both = read_with(|o| {
             named(o);
             o.set("disable-resource-parameter", ["true".to_owned()]);

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::header::{self, TooLarge};
 use crate::{
-    error::{Error, Kind},
+    error::{Error, Kind, is_unfit},
     message::{elements, member, members},
 };
 
@@ -168,7 +168,7 @@ fn may_hold(text: &str, word: &str) -> bool {
 /// A name of the remote's for a sentence: quoted, short and without control characters.
 fn clip(name: &str) -> String {
     let mut short: String =
-        name.chars().take(80).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        name.chars().take(80).map(|c| if is_unfit(c) { ' ' } else { c }).collect();
     if short.len() < name.len() {
         short.push('…');
     }

@@ -9,7 +9,7 @@ use super::event::Refusal;
 use crate::{
     auth::{challenge, exchange},
     composio::url::Shape,
-    error::{Error, Kind},
+    error::{Error, Kind, is_unfit},
     message::{Message, member},
 };
 
@@ -208,7 +208,7 @@ fn clip(text: &str) -> String {
 /// The beginning of a text on one line, without control characters, which could move a terminal's
 /// cursor; `most` is a number of characters.
 pub(crate) fn one_line(text: &str, most: usize) -> String {
-    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || c.is_control()).collect();
+    let words: Vec<&str> = text.split(|c: char| c.is_whitespace() || is_unfit(c)).collect();
     let line = words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(most) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -6,7 +6,7 @@ use composio_bridge::auth::mcp_remote::{Flags, hash::Recipe};
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use crate::support::authorization::{Authorization, get, value};
+use crate::support::authorization::{Authorization, MARKER, get, value};
 
 fn query(url: &Url) -> Vec<(String, String)> {
     url.query_pairs().into_owned().collect()
@@ -152,6 +152,34 @@ fn a_sign_in_of_mcp_remote_is_used_and_renewed() {
     bridge.handshake("2025-06-18");
     bridge.finish();
     assert_eq!(place.grants("refresh_token").len(), 1);
+}
+
+/// AU-42: as those of any other sign-in.
+#[test]
+fn t116_the_scopes_of_a_sign_in_of_mcp_remote_are_kept() {
+    let place = Authorization::start();
+    place.sign_in(&[]);
+    let endpoint = place.server.endpoint();
+    place.run(&["logout", &endpoint]);
+    let theirs = place.home.path().join(".mcp-auth/mcp-remote-v1");
+    fs::create_dir_all(&theirs).expect("it can be made");
+    let flags = Flags { server_url: &endpoint, ..Flags::default() };
+    let tokens = theirs.join(format!("{}_tokens.json", flags.hash(Recipe::Current)));
+    let issuer = place.remote.url("/t1");
+    let stored = json!({
+        "access_token": format!("{MARKER}-access-1"), "token_type": "Bearer", "scope": "read mail",
+        "issuer": issuer,
+    });
+    fs::write(&tokens, stored.to_string()).expect("written");
+    let mut bridge = place.bridge_with_browser(endpoint).spawn();
+    bridge.handshake("2025-06-18");
+    place.change(|script| script.call_scope = Some("write"));
+    bridge.call("1", "more");
+    let page = place.page();
+    assert_eq!(value(&query(&page), "scope"), Some("read mail write"));
+    get(&place.consent(&page));
+    assert!(bridge.answer_to("1").get("result").is_some());
+    bridge.end();
 }
 
 #[test]

@@ -41,6 +41,12 @@ pub struct Script {
     pub life: u64,
     /// What the token endpoint answers instead of working.
     pub fails: Option<(u16, &'static str)>,
+    /// Members that replace those of the device authorization endpoint's answer.
+    pub device: Value,
+    /// Members that replace those of the token endpoint's good answers.
+    pub tokens: Value,
+    /// What registering answers instead of working.
+    pub refuses: Option<Value>,
     /// How often the code of a device is pending.
     pub pending: usize,
     /// Whether clients may say at registration what scope they will ask for.
@@ -91,6 +97,9 @@ impl Authorization {
             challenge: "Bearer resource_metadata=\"{metadata}\", scope=\"read\"",
             life: 3600,
             fails: None,
+            device: json!({}),
+            tokens: json!({}),
+            refuses: None,
             pending: 0,
             registers_scopes: true,
             has_forgotten: false,
@@ -173,12 +182,17 @@ impl Authorization {
 
     /// `composio-bridge login`, with a browser that leaves the page to the test.
     pub fn login(&self, args: &[&str]) -> Login {
+        self.login_to(&self.server.endpoint(), args)
+    }
+
+    /// The same to any endpoint.
+    pub fn login_to(&self, endpoint: &str, args: &[&str]) -> Login {
         let page = self.home.path().join("page");
         let _ = fs::remove_file(&page);
         let browser = self.browser();
         let words = executable();
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).args(["login", &self.server.endpoint()]).args(args);
+        command.args(&words[1..]).args(["login", endpoint]).args(args);
         command.env_clear().env("HOME", self.home.path()).env("PATH", "/usr/bin:/bin");
         command.env("XDG_STATE_HOME", self.home.path().join("state"));
         command.env("BROWSER", browser);
@@ -298,20 +312,24 @@ impl Core {
                     let error = json!({"error": "invalid_client_metadata"});
                     return exchange.reply(400, &[], error.to_string());
                 }
+                if let Some(refusal) = &lock(&self.script).refuses {
+                    return exchange.reply(400, &[], refusal.to_string());
+                }
                 lock(&self.script).has_forgotten = false;
                 let id = if tenant.is_empty() { "the-client" } else { "second-client" };
                 client["client_id"] = id.into();
                 exchange.reply(201, &[("content-type", "application/json")], client.to_string());
             }
-            "/device" => exchange.json(
-                json!({
+            "/device" => {
+                let mut answer = json!({
                     "device_code": format!("{MARKER}-device"),
                     "user_code": "ABCD-EFGH",
                     "verification_uri": format!("http://{host}/enter"),
                     "interval": 0,
-                })
-                .to_string(),
-            ),
+                });
+                patch(&mut answer, &lock(&self.script).device);
+                exchange.json(answer.to_string());
+            }
             path if path.starts_with("/authorize?") => {
                 let status = if lock(&self.script).has_forgotten { 400 } else { 200 };
                 exchange.reply(status, &[], "a page")
@@ -362,6 +380,7 @@ impl Core {
         }
         given.access = Some(access);
         given.refresh = Some(refresh);
+        patch(&mut answer, &script.tokens);
         exchange.json(answer.to_string());
     }
 }
@@ -404,6 +423,17 @@ pub struct Login {
 }
 
 impl Login {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Ends it as the system does where memory is short.
+    pub fn kill(mut self) {
+        self.child.kill().expect("our own child");
+        self.child.wait().expect("our own child");
+    }
+
     /// The page that the browser was sent to.
     pub fn page(&self) -> Url {
         page_in(&self.page)

@@ -41,6 +41,13 @@ impl Flags<'_> {
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The port at which mcp-remote 0.15.1 listens for the browser where none is named: the only one
+    /// it tries for a client that was not registered on the spot.
+    pub fn port(&self) -> u16 {
+        let digest = Md5::digest(self.parts(Recipe::Current).join("|").as_bytes());
+        3335 + u16::from_be_bytes([digest[0], digest[1]]) % 45816
+    }
+
     fn parts(&self, recipe: Recipe) -> Vec<String> {
         let all = recipe == Recipe::Current;
         let mut parts = vec![self.server_url.to_owned()];
@@ -131,6 +138,13 @@ mod tests {
         argv: &'static [(&'static str, &'static str)],
         current: &'static str,
         older: &'static str,
+    }
+
+    /// As mcp-remote 0.15.1 registered it for this URL.
+    #[test]
+    fn the_port_is_the_one_that_mcp_remote_listens_at() {
+        let flags = Flags { server_url: "http://127.0.0.1:38431/mcp", ..Flags::default() };
+        assert_eq!(flags.port(), 37489);
     }
 
     const VECTORS: &[Vector] = &[
