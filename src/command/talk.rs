@@ -89,16 +89,19 @@ pub fn json(option: &str, named: &str, environment: &Environment) -> Result<Valu
         Some(path) => file(option, path, environment)?,
         None => named.to_owned(),
     };
-    parse(option, &text)
+    // Shells take quotes away, each in its own manner.
+    let advice = || format!("in a shell put it in single quotes, or in a file: `{option} @FILE`");
+    parse(option, &text).map_err(|error| error.hint(advice()))
 }
 
-/// The JSON in the file that an option names, or on stdin for `-`.
+/// The JSON of a session's configuration, in the file that an option names, or on stdin for `-`.
 ///
 /// # Errors
 /// As [`json`].
 pub fn json_file(option: &str, path: &str, environment: &Environment) -> Result<Value, Error> {
     let text = if path == "-" { stdin(option)? } else { file(option, path, environment)? };
     parse(option, &text)
+        .map_err(|error| error.hint(r#"such as {"toolkits": {"enable": ["gmail"]}}"#))
 }
 
 fn parse(option: &str, text: &str) -> Result<Value, Error> {

@@ -4,7 +4,10 @@ mod files;
 
 use serde_json::{Value, json};
 
-use super::talk::{self, clean};
+use super::{
+    server::LIST,
+    talk::{self, clean},
+};
 use crate::{
     auth::exchange::text,
     cli::{Cli, table::Options},
@@ -66,7 +69,11 @@ impl Context {
                 .hint("name the user with `--user ID`: the `user_id` in the server's URL")
         })?;
         let path = ["mcp", id];
-        let server = self.api.send(&Call::get("could not look up the MCP server", &path)).await?;
+        let call = Call::get("could not look up the MCP server", &path);
+        let server = self.api.send(&call).await.map_err(|error| match error.http_status() {
+            Some(404) => error.hint(LIST),
+            _ => error,
+        })?;
         let plan = self.plan(&server, &user).await?;
         let session = match self.options.is("dry-run") {
             true => None,

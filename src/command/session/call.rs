@@ -70,9 +70,10 @@ impl Context {
     async fn call(&self, segment: &str, body: Map<String, Value>) -> Result<(), Error> {
         let id = self.session().await?;
         let path = [PATH[0], PATH[1], &id, segment];
+        let toolkit = toolkit(&body);
         let call = Call::execute("could not execute the call", &path, Value::Object(body));
         let answer = self.api.send(&call).await?;
-        let end = ended(&answer);
+        let end = ended(&answer, &format!("{toolkit} --session {id}"));
         self.print(&answer, || match answer.get("result_type").and_then(Value::as_str) {
             Some("input_required") => questions(&answer),
             Some("blocked") => {
@@ -112,8 +113,17 @@ impl Context {
     }
 }
 
-/// How a call ended: well, or not.
-fn ended(answer: &Value) -> Result<(), Error> {
+/// The toolkit that a call is for, as far as its body tells.
+fn toolkit(body: &Map<String, Value>) -> String {
+    let of = |name: &str| body.get(name).and_then(Value::as_str);
+    let of_tool = || of("tool_slug")?.split_once('_').map(|(toolkit, _)| toolkit);
+    of("toolkit_slug")
+        .or_else(of_tool)
+        .map_or("TOOLKIT".to_owned(), |slug| clean(slug).to_ascii_lowercase())
+}
+
+/// How a call ended: well, or not. `place` is what an account would be connected for.
+fn ended(answer: &Value, place: &str) -> Result<(), Error> {
     let kind = text(answer, "result_type").unwrap_or("completed");
     let error = match kind {
         "blocked" => {
@@ -145,7 +155,8 @@ fn ended(answer: &Value) -> Result<(), Error> {
                 let is_connection = cause.contains("onnected account");
                 let error = Error::new(Kind::Protocol, "the tool failed").because(cause);
                 match is_connection {
-                    true => error.hint("connect one: `composio-bridge session authorize TOOLKIT`"),
+                    true => error
+                        .hint(format!("connect one: `composio-bridge session authorize {place}`")),
                     false => error,
                 }
             }
@@ -214,6 +225,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_toolkit_is_in_the_body_or_in_the_tools_name() {
+        for (body, expected) in [
+            (json!({"tool_slug": "GMAIL_SEND_EMAIL"}), "gmail"),
+            (json!({"toolkit_slug": "github", "endpoint": "/x"}), "github"),
+            (json!({"tool_slug": "odd"}), "TOOLKIT"),
+            (json!({"slug": "COMPOSIO_SEARCH_TOOLS"}), "TOOLKIT"),
+        ] {
+            assert_eq!(toolkit(body.as_object().expect("an object")), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn every_outcome_has_its_exit_code() {
         for (answer, expected) in [
             (json!({"data": {}, "error": null, "log_id": "l"}), Ok(())),
@@ -224,7 +247,7 @@ mod tests {
             (json!({"data": {}, "error": null, "result_type": "failed"}), Err(("not say why", 5))),
             (
                 json!({"error": "Connected account not found"}),
-                Err(("session authorize TOOLKIT", 5)),
+                Err(("session authorize gmail --session trs_1", 5)),
             ),
             (
                 json!({"result_type": "blocked", "message": "no", "log_id": "log_7",
@@ -238,7 +261,7 @@ mod tests {
             ),
             (json!({"result_type": "input_required"}), Err(("waits for answers", 1))),
         ] {
-            match (ended(&answer), expected) {
+            match (ended(&answer, "gmail --session trs_1"), expected) {
                 (Ok(()), Ok(())) => {}
                 (Err(error), Err((part, code))) => {
                     assert!(error.report().contains(part), "{}", error.report());
