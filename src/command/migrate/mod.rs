@@ -165,6 +165,7 @@ impl Migration {
                 "path": path(&found.path),
                 "urls": found.count,
                 "of_others": found.left,
+                "by_hand": found.is_by_hand(),
                 "backup": found.backup.as_deref().map(path),
                 "error": found.fault,
             })
@@ -198,7 +199,9 @@ impl Migration {
         lines.extend(self.plan.notes.iter().map(|note| format!("  note:    {}", clean(note))));
         lines.push(String::new());
         lines.extend(self.files.iter().map(line));
-        lines.push(match (self.files.iter().any(|found| found.count > 0), is_applied) {
+        let is_found = self.files.iter().any(|found| found.count > 0);
+        lines.push(match (is_found, is_applied) {
+            (false, _) if self.files.iter().any(Found::is_by_hand) => return lines.join("\n"),
             (false, _) => "No client's configuration that is known names the old URL: wherever it stands, put the new \
                  one in its place.".to_owned(),
             (true, false) => {
@@ -216,6 +219,11 @@ fn line(found: &Found) -> String {
     let place = format!("{} ({})", found.path.display(), found.client);
     if let Some(fault) = &found.fault {
         return format!("{place}: {fault}");
+    }
+    if found.is_by_hand() {
+        return format!(
+            "{place}: names the server otherwise than in double quotes: put the new URL there by hand"
+        );
     }
     let others = match found.left {
         0 => String::new(),
