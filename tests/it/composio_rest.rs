@@ -182,6 +182,18 @@ fn the_server_says_how_long_to_wait_and_whether_at_all() {
     assert_eq!(platform.asked().len(), 3);
 }
 
+/// Who looks for a fault sees what was asked, how long it took, and nothing that may be secret.
+#[test]
+fn requests_are_in_the_log_without_their_contents() {
+    let platform = Platform::in_turn(vec![(503, json!({})), (200, json!({"data": "SECRET"}))]);
+    let words = ["session", "toolkits", "--session=trs_1", "--search=SECRET", "--log-level=debug"];
+    let log = platform.run(&words).failed(5, &["GET /api/v3.1/tool_router/session/trs_1/toolkits"]);
+    for part in [": HTTP 503 in ", ": HTTP 200 in ", "trying again in "] {
+        assert!(log.contains(part), "{part} is missing in {log}");
+    }
+    assert!(!log.contains("SECRET"), "{log}");
+}
+
 /// A broken connection leaves open what happened: only what is safe is asked again.
 #[test]
 fn a_broken_connection_is_no_reason_to_execute_twice() {

@@ -16,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -308,8 +308,14 @@ impl Api {
             *request.body_mut() = Some(body.to_string().into());
         }
         *request.timeout_mut() = Some(call.limit());
-        let response = self.client().await?.execute(request).await;
-        response.map_err(|error| self.no_answer(call, &error))
+        let client = self.client().await?;
+        let start = Instant::now();
+        let response = client.execute(request).await;
+        let response = response.map_err(|error| self.no_answer(call, &error))?;
+        let (status, took) = (response.status().as_u16(), start.elapsed().as_millis());
+        // The query and the bodies may hold anything.
+        tracing::debug!("{method} {}: HTTP {status} in {took} ms", url.path());
+        Ok(response)
     }
 
     async fn read(&self, call: &Call<'_>, mut response: Response) -> Result<Value, Failure> {
