@@ -151,7 +151,8 @@ impl Key {
         org: Option<&str>,
         project: Option<&str>,
     ) -> Result<Self, Error> {
-        let secret = unquoted(secret.trim());
+        // A byte order mark is what some editors and shells begin a text with.
+        let secret = unquoted(secret.trim_start_matches('\u{feff}').trim());
         if let Some((why, hint)) = fault(secret) {
             let error = Error::new(error::Kind::Config, "the API key cannot be used");
             return Err(error.because(why).hint(hint));
@@ -296,6 +297,7 @@ mod tests {
             ("ak_1", "x-api-key: ak_1"),
             (" ak_1\r\n", "x-api-key: ak_1"),
             ("\"ak_1\"", "x-api-key: ak_1"),
+            ("\u{feff}ak_1\r", "x-api-key: ak_1"),
             ("' ck_1 '\n", "x-consumer-api-key: ck_1"),
             ("a$b%c{d}<e>", "x-api-key: a$b%c{d}<e>"),
             ("uak_1", "x-user-api-key: uak_1"),

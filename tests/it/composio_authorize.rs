@@ -127,18 +127,22 @@ fn one_session_is_made_for_one_wish() {
     });
     let store = Store::below(platform.home.path());
     let body = json!({"user_id": "u"});
-    let one = || {
+    let one = |gone: Option<&str>| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let work = async { obtain(&api(&platform), Some(&store), &body).await.expect("made").id };
+        let work =
+            async { obtain(&api(&platform), Some(&store), &body, gone).await.expect("made").id };
         runtime.expect("a runtime").block_on(work)
     };
     let ids: Vec<String> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| one(None))).collect();
         all.into_iter().map(|one| one.join().expect("it ends")).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     assert_eq!(platform.asked().len(), 1);
     assert_eq!(store.forget(&ids[0]), Ok(true));
-    assert_ne!(one(), ids[0]);
-    assert_eq!(platform.asked().len(), 2);
+    let second = one(None);
+    assert_ne!(second, ids[0]);
+    assert_eq!((one(None), platform.asked().len()), (second.clone(), 2));
+    assert_ne!(one(Some(&second)), second, "it could not be forgotten, and is gone");
+    assert_eq!(platform.asked().len(), 3);
 }

@@ -119,13 +119,13 @@ impl Context {
 
     /// The session, which is the same when this is run again.
     async fn session(&self, body: &Value) -> Result<Remembered, Error> {
-        let session = session::obtain(&self.api, self.store.as_ref(), body).await?;
+        let session = session::obtain(&self.api, self.store.as_ref(), body, None).await?;
         let path = [PATH[0], PATH[1], &session.id];
         let Some(store) = &self.store else { return Ok(session) };
         match self.api.send(&Call::get("could not look up the session", &path)).await {
             Err(error) if error.http_status() == Some(404) => {
                 store.forget(&session.id)?;
-                session::obtain(&self.api, Some(store), body).await
+                session::obtain(&self.api, Some(store), body, Some(&session.id)).await
             }
             looked_up => looked_up.map(|_| session),
         }

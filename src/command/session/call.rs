@@ -183,9 +183,10 @@ fn questions(answer: &Value) -> String {
         responses.insert(key.clone(), json!({"action": "accept", "content": {}}));
     }
     lines.push("\nCall it again with the answers (accept, decline or cancel):\n".to_owned());
-    lines.push(format!("  --input-responses '{}'", Value::Object(responses)));
+    let responses = Value::Object(responses).to_string();
+    lines.push(format!("  --input-responses {}", talk::quoted(&responses)));
     if let Some(state) = text(answer, "request_state") {
-        lines.push(format!("  --request-state '{}'", clean(state)));
+        lines.push(format!("  --request-state {}", talk::quoted(&clean(state))));
     }
     lines.join("\n")
 }
