@@ -87,6 +87,20 @@ fn every_kind_of_key_has_its_header() {
     }
 }
 
+/// The API says the same to a key that is wrong and to one that lacks something.
+#[test]
+fn a_user_key_that_is_refused_may_lack_its_project() {
+    let ids = [("COMPOSIO_ORG_ID", "o"), ("COMPOSIO_PROJECT_ID", "p")];
+    for (key, ids, is_told) in
+        [("uak_1", &[][..], true), ("uak_1", &ids[..], false), ("ak_1", &[][..], false)]
+    {
+        let platform = Platform::in_turn(vec![(401, json!({}))]);
+        let variables = [&[("COMPOSIO_API_KEY", key)], ids].concat();
+        let report = platform.run_with(&SHOW, &variables, "").failed(4, &["HTTP 401"]);
+        assert_eq!(report.contains("--org-id ID --project-id ID"), is_told, "{key}: {report}");
+    }
+}
+
 /// The key may be named with the command, as for a bridge.
 #[test]
 fn a_key_file_and_a_proxy_may_be_named() {

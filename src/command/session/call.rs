@@ -143,7 +143,12 @@ fn ended(answer: &Value, place: &str) -> Result<(), Error> {
             .because("the tool asks the user something before it goes on")
             .hint("call it again with `--input-responses` and `--request-state`"),
         _ => match answer.get("error") {
-            None | Some(Value::Null) if kind != "failed" => return Ok(()),
+            None | Some(Value::Null) if kind != "failed" => match app_refusal(answer) {
+                Some(status) => Error::new(Kind::Protocol, "the app refused the request")
+                    .because(format!("it answered with HTTP {status}"))
+                    .hint("its own documents tell why; `--json` shows the whole answer"),
+                None => return Ok(()),
+            },
             Some(Value::String(cause)) if cause.is_empty() && kind != "failed" => return Ok(()),
             cause => {
                 let cause = cause.filter(|cause| !cause.is_null());
@@ -166,6 +171,11 @@ fn ended(answer: &Value, place: &str) -> Result<(), Error> {
         Some(id) => error.hint(format!("Composio's log has it as {}", clean(id))),
         None => error,
     })
+}
+
+/// The status with which an app refused a request that was passed on to it.
+fn app_refusal(answer: &Value) -> Option<u64> {
+    answer.get("status").and_then(Value::as_u64).filter(|status| (400..600).contains(status))
 }
 
 /// What a tool asks, and how to answer it.
@@ -243,7 +253,8 @@ mod tests {
             (json!({"data": {}, "error": null, "log_id": "l"}), Ok(())),
             (json!({"data": {}, "error": null, "result_type": "completed"}), Ok(())),
             (json!({"data": {}, "error": "", "log_id": "l"}), Ok(())),
-            (json!({"status": 500, "data": {}}), Ok(())),
+            (json!({"status": 204, "data": null}), Ok(())),
+            (json!({"status": 404, "data": {}}), Err(("answered with HTTP 404", 5))),
             (json!({"data": {}, "error": "no such mail", "log_id": "l"}), Err(("no such mail", 5))),
             (json!({"data": {}, "error": null, "result_type": "failed"}), Err(("not say why", 5))),
             (

@@ -212,7 +212,7 @@ impl Api {
             may_be_done |= failure.failed.may_be_done();
             let Some(wait) = retry::wait(call.repeat, attempt, failure.failed, fastrand::f64())
             else {
-                return Err(failure.error);
+                return Err(self.explained(failure.error));
             };
             if wait > SILENT_WAIT {
                 tracing::warn!("{}; trying again in {} s", failure.error, wait.as_secs());
@@ -221,6 +221,20 @@ impl Api {
             }
             tokio::time::sleep(wait).await;
             attempt += 1;
+        }
+    }
+
+    /// An error of the API, with what the key itself explains.
+    fn explained(&self, error: Error) -> Error {
+        let lacks_ids = self.credential.get().is_some_and(|headers| {
+            headers.contains_key("x-user-api-key") && !headers.contains_key("x-org-id")
+        });
+        match error.http_status() {
+            Some(401) if lacks_ids => error.hint(
+                "a user key (`uak_…`) may need its organisation and project: `--org-id ID \
+                 --project-id ID`",
+            ),
+            _ => error,
         }
     }
 
