@@ -99,6 +99,21 @@ fn the_link_is_opened_in_the_browser_where_that_was_asked_for() {
     );
 }
 
+/// On a machine without one, somebody opens the link elsewhere.
+#[cfg(unix)]
+#[test]
+fn without_a_browser_the_connection_is_awaited_all_the_same() {
+    let platform = accounts(vec![Value::Null, account("ca_new", "ACTIVE")]);
+    let variables = [("COMPOSIO_API_KEY", KEY), ("PATH", "/nonexistent")];
+    let words = [&WORDS[..], &["--open", "--wait", "--timeout=2"]].concat();
+    let ran = platform.run_with(&words, &variables, "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("Connected gmail: ca_new"), "{ran:?}");
+    assert!(ran.stderr.contains("could not open a browser"), "{ran:?}");
+    let alone = platform.run_with(&[&WORDS[..], &["--open"]].concat(), &variables, "");
+    alone.failed(1, &["could not open a browser", "copy the URL"]);
+}
+
 #[test]
 fn a_link_that_is_no_page_is_not_opened() {
     let link = json!({"connected_account_id": "ca", "redirect_url": "javascript:alert(1)"});

@@ -51,7 +51,11 @@ impl Context {
             format!("The user connects {} here:\n\n  {}\n", clean(toolkit), clean(url))
         });
         if self.options.is("open") {
-            browser::open(&browser::parse(url)?, &self.environment).await?;
+            match browser::open(&browser::parse(url)?, &self.environment).await {
+                // The link is there to be copied, and somebody waits for what comes of it.
+                Err(error) if waits => tracing::warn!("{error}"),
+                opened => opened?,
+            }
         }
         if waits {
             let new = text(&link, "connected_account_id").unwrap_or_default();
