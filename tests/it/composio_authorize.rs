@@ -37,9 +37,14 @@ fn accounts(looks: Vec<Value>) -> Platform {
             return;
         }
         let look = seen.fetch_add(1, Ordering::SeqCst).min(looks.len() - 1);
-        let item = json!({"slug": "gmail", "connected_account": looks[look]});
-        exchange.json(json!({"items": [item], "next_cursor": null}).to_string());
+        exchange.json(page(&looks[look]).to_string());
     })
+}
+
+/// The toolkits of a session: one, with this account.
+fn page(account: &Value) -> Value {
+    let item = json!({"slug": "gmail", "connected_account": account});
+    json!({"items": [item], "next_cursor": null})
 }
 
 fn account(id: &str, status: &str) -> Value {
@@ -55,13 +60,36 @@ fn waiting_ends_when_the_new_account_is_connected() {
         vec![old.clone(), old, account("ca_new", "ACTIVE")],
     ] {
         let platform = accounts(looks);
-        let words = [&WORDS[..], &["--wait", "--timeout=8"]].concat();
+        let words = ["session", "authorize", "Gmail", "--session=trs_1", "--wait", "--timeout=8"];
         let text = platform.run(&words).healthy();
         assert!(text.contains("https://connect.composio.dev/link/lt"), "{text}");
-        assert!(text.ends_with("Connected gmail: ca_new\n"), "{text}");
+        assert!(text.ends_with("Connected Gmail: ca_new\n"), "{text}");
         let asked = platform.asked();
         let asked: Vec<_> = asked.iter().map(|(line, _)| line.split(' ').next()).collect();
         assert_eq!(asked, [Some("GET"), Some("POST"), Some("GET"), Some("GET")]);
+    }
+}
+
+/// A wait of minutes outlives a gateway that is away, and not a key that is refused.
+#[test]
+fn what_passes_does_not_end_the_wait() {
+    let wait = [&WORDS[..], &["--wait", "--timeout=4"]].concat();
+    for (status, code, word) in [(503, 0, "Connected gmail: ca_new"), (401, 4, "http")] {
+        let looks = AtomicUsize::new(0);
+        let platform = Platform::scripted(move |request, exchange| {
+            if request.method == "POST" {
+                let link = json!({"connected_account_id": "ca_new", "redirect_url": "https://h/l"});
+                return exchange.json(link.to_string());
+            }
+            let headers = [("retry-after-ms", "1")];
+            match looks.fetch_add(1, Ordering::SeqCst) {
+                0 => exchange.json(page(&Value::Null).to_string()),
+                1..=3 => exchange.reply(status, &headers, "{}"),
+                _ => exchange.json(page(&account("ca_new", "ACTIVE")).to_string()),
+            }
+        });
+        let ran = platform.run(&wait);
+        assert_eq!((ran.code, ran.stdout.contains(word)), (Some(code), true), "{ran:?}");
     }
 }
 
