@@ -6,6 +6,9 @@ use std::{
     path::Path,
 };
 
+/// What helps where nothing can be kept in the usual place.
+pub const ELSEWHERE: &str = "set COMPOSIO_BRIDGE_STATE_DIR to a directory that you may write to";
+
 /// A name that gives `text` away to nobody who cannot guess it.
 pub fn digest(text: &str) -> String {
     let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());

@@ -87,6 +87,11 @@ const USER: [Row; 1] = [("user", Text("ID"), "The user whose accounts are used")
 const JSON: [Row; 1] = [("json", Nothing, "Print JSON")];
 const SESSION: [Row; 1] =
     [("session", Text("trs_..."), "The session [default: the only one remembered here]")];
+/// The same, where no other word is expected.
+const NAMED: [Row; 2] = [
+    ("named", MaybeWord("SESSION"), "The session [default: the only one remembered here]"),
+    ("session", Text("trs_..."), "The same, as other commands take it"),
+];
 const YES: [Row; 1] = [("yes", Nothing, "Do not ask first")];
 const ARGUMENTS: [Row; 1] =
     [("arguments", Text("JSON"), "The arguments: a JSON object, @FILE, or - for stdin")];
@@ -112,13 +117,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "show",
         about: "Show a session: its URL and its configuration",
-        rows: &[&SESSION, &JSON],
+        rows: &[&NAMED, &JSON],
     },
     Operation {
         name: "update",
         about: "Change a session; each part that is named replaces that part as it was",
         rows: &[
-            &SESSION,
+            &NAMED,
             &CONFIGURATION,
             &[(
                 "clear",
@@ -128,7 +133,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
             &JSON,
         ],
     },
-    Operation { name: "delete", about: "Delete a session", rows: &[&SESSION, &YES, &JSON] },
+    Operation { name: "delete", about: "Delete a session", rows: &[&NAMED, &YES, &JSON] },
     Operation {
         name: "list",
         about: "List the sessions remembered here, and whether they are still there",
@@ -137,13 +142,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "tools",
         about: "List the tools of a session",
-        rows: &[&SESSION, &PAGE, &JSON],
+        rows: &[&NAMED, &PAGE, &JSON],
     },
     Operation {
         name: "toolkits",
         about: "List the toolkits of a session, and what is connected",
         rows: &[
-            &SESSION,
+            &NAMED,
             &[
                 ("toolkit", Texts("SLUG"), "Only this toolkit (repeatable, or with commas)"),
                 ("connected", Bool, "Only what is connected, or with `false` what is not"),
@@ -252,7 +257,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation {
         name: "history",
         about: "List the configurations that a session has had",
-        rows: &[&SESSION, &PAGE, &JSON],
+        rows: &[&NAMED, &PAGE, &JSON],
     },
     Operation {
         name: "mounts",

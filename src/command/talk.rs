@@ -2,6 +2,7 @@
 //! printing.
 
 use std::{
+    borrow::Cow,
     fs,
     io::{self, BufRead, IsTerminal, Read, Write},
     path::Path,
@@ -39,13 +40,35 @@ pub fn run(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
     let runtime = runtime.map_err(|cause| {
         Error::new(Kind::Unexpected, "could not start").because(cause.to_string())
     })?;
-    runtime.block_on(work)
+    let outcome = runtime.block_on(work);
+    // A thread may wait for a lock that nobody needs any more.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Prints a text.
 pub fn say(text: &str) {
     // Whoever reads this may have gone away; there is nobody left to tell.
-    let _ = writeln!(io::stdout().lock(), "{text}");
+    let _ = writeln!(io::stdout().lock(), "{}", harmless(text));
+}
+
+/// A text without the characters that JSON lets stand in its strings and that some terminals obey,
+/// U+007F to U+009F: in the form that JSON has for them.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_obeyed = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}');
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let each = text.chars().map(|letter| match is_obeyed(letter) {
+        true => format!("\\u{:04x}", u32::from(letter)),
+        false => letter.to_string(),
+    });
+    each.collect()
+}
+
+/// A word for a shell: in single quotes, whatever it holds.
+pub fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Prints a document, for a program.
@@ -89,16 +112,19 @@ pub fn json(option: &str, named: &str, environment: &Environment) -> Result<Valu
         Some(path) => file(option, path, environment)?,
         None => named.to_owned(),
     };
-    parse(option, &text)
+    // Shells take quotes away, each in its own manner.
+    let advice = || format!("in a shell put it in single quotes, or in a file: `{option} @FILE`");
+    parse(option, &text).map_err(|error| error.hint(advice()))
 }
 
-/// The JSON in the file that an option names, or on stdin for `-`.
+/// The JSON of a session's configuration, in the file that an option names, or on stdin for `-`.
 ///
 /// # Errors
 /// As [`json`].
 pub fn json_file(option: &str, path: &str, environment: &Environment) -> Result<Value, Error> {
     let text = if path == "-" { stdin(option)? } else { file(option, path, environment)? };
     parse(option, &text)
+        .map_err(|error| error.hint(r#"such as {"toolkits": {"enable": ["gmail"]}}"#))
 }
 
 fn parse(option: &str, text: &str) -> Result<Value, Error> {
@@ -162,6 +188,20 @@ mod tests {
             (short("one two", 20), short("one two", 5)),
             ("one two".into(), "one t…".into())
         );
+    }
+
+    #[test]
+    fn documents_cannot_either_and_stay_what_they_are() {
+        let document = serde_json::json!({ "a": "\u{1b}[2J\u{9b}1m\u{7f}ä" });
+        let shown = harmless(&document.to_string()).into_owned();
+        assert_eq!(shown, r#"{"a":"\u001b[2J\u009b1m\u007fä"}"#);
+        assert_eq!(serde_json::from_str::<Value>(&shown).ok(), Some(document));
+    }
+
+    #[test]
+    fn a_word_for_a_shell_stays_one_word() {
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("a'; rm -r ~; '"), r"'a'\''; rm -r ~; '\'''");
     }
 
     #[test]

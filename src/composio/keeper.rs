@@ -101,11 +101,13 @@ impl Keeper {
         if let Some(Err(error)) = self.store.as_ref().map(|store| store.forget(&before.id)) {
             tracing::warn!("{error}");
         }
-        self.obtain(Some(Instant::now())).await
+        self.obtain(Some(&before.id)).await
     }
 
-    async fn obtain(&self, replaced_at: Option<Instant>) -> Result<Current, Error> {
-        let session = session::obtain(&self.api, self.store.as_ref(), &self.wish.body).await?;
+    async fn obtain(&self, gone: Option<&str>) -> Result<Current, Error> {
+        let (store, body) = (self.store.as_ref(), &self.wish.body);
+        let session = session::obtain(&self.api, store, body, gone).await?;
+        let replaced_at = gone.map(|_| Instant::now());
         let url = Url::parse(&session.url).ok();
         match url.filter(|url| same_origin(url, &self.wish.base)) {
             Some(url) => Ok(Current { session, url, replaced_at }),

@@ -138,26 +138,24 @@ pub const PROJECT_KEY: &str = "take a project key (`ak_…`) from the project's 
                                and store it with `composio-bridge key set`";
 
 impl Key {
-    /// A key of the kind that its prefix says, or else of the kind that `assumed` says; blanks
-    /// around it are left out. The ids of the organisation and the project are for user keys; other
-    /// keys have no use for them and forget them.
+    /// A key of the kind that its prefix says, or else of the kind that `assumed` says; blanks and
+    /// quotes around it are left out. The ids of the organisation and the project are for user keys;
+    /// other keys have no use for them and forget them.
     ///
     /// # Errors
-    /// It is empty or cannot be sent in a header, or one id is there without the other. The message
-    /// holds none of them.
+    /// It is empty, cannot be sent in a header or is certainly no key, or one id is there without the
+    /// other. The message holds none of them.
     pub fn new(
         secret: &str,
         assumed: Kind,
         org: Option<&str>,
         project: Option<&str>,
     ) -> Result<Self, Error> {
-        let secret = secret.trim();
-        let failed = || Error::new(error::Kind::Config, "the API key cannot be used");
-        if secret.is_empty() {
-            return Err(failed().because("it is empty"));
-        }
-        if HeaderValue::from_str(secret).is_err() {
-            return Err(failed().because("it holds a control character"));
+        // A byte order mark is what some editors and shells begin a text with.
+        let secret = unquoted(secret.trim_start_matches('\u{feff}').trim());
+        if let Some((why, hint)) = fault(secret) {
+            let error = Error::new(error::Kind::Config, "the API key cannot be used");
+            return Err(error.because(why).hint(hint));
         }
         let kind = match Kind::of(secret) {
             Kind::Unknown => assumed,
@@ -205,6 +203,49 @@ impl Key {
         };
         texts.into_iter().map(|(name, text)| (name, value(text))).collect()
     }
+}
+
+/// The text without the quotes around it: `set KEY="ak_…"` of Windows, and files of variables that
+/// are not read by a shell, keep them.
+fn unquoted(text: &str) -> &str {
+    let within = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    within('"').or_else(|| within('\'')).map_or(text, str::trim)
+}
+
+/// Why a text is certainly no key, and what to do about it.
+fn fault(text: &str) -> Option<(&'static str, &'static str)> {
+    const ALONE: &str = "name the key alone, as Composio shows it (`ak_…`, `uak_…` or `ck_…`)";
+    if text.is_empty() {
+        Some(("it is empty", PROJECT_KEY))
+    } else if text.contains(char::is_control) {
+        Some(("it holds a control character", ALONE))
+    } else if is_placeholder(text) {
+        Some(("it is a placeholder that nobody has replaced by a key", PROJECT_KEY))
+    } else if text.contains(char::is_whitespace) {
+        Some((
+            "it holds a blank, and a key stands alone: without `Bearer` or a header's name",
+            ALONE,
+        ))
+    } else if !text.is_ascii() {
+        Some(("it holds a letter that no key has", ALONE))
+    } else {
+        None
+    }
+}
+
+/// Whether a text stands for a key in an example, or for a variable that a client or a shell should
+/// have replaced.
+fn is_placeholder(text: &str) -> bool {
+    let is_within = |start, end| text.starts_with(start) && text.ends_with(end);
+    let starts =
+        |start: &str| text.get(..start.len()).is_some_and(|t| t.eq_ignore_ascii_case(start));
+    text.ends_with("...")
+        || text.ends_with('…')
+        || text.starts_with('$')
+        || is_within('{', '}')
+        || is_within('<', '>')
+        || is_within('%', '%')
+        || ["your_", "your-", "your "].into_iter().any(starts)
 }
 
 impl Ids {
@@ -255,6 +296,10 @@ mod tests {
         for (key, expected) in [
             ("ak_1", "x-api-key: ak_1"),
             (" ak_1\r\n", "x-api-key: ak_1"),
+            ("\"ak_1\"", "x-api-key: ak_1"),
+            ("\u{feff}ak_1\r", "x-api-key: ak_1"),
+            ("' ck_1 '\n", "x-consumer-api-key: ck_1"),
+            ("a$b%c{d}<e>", "x-api-key: a$b%c{d}<e>"),
             ("uak_1", "x-user-api-key: uak_1"),
             ("ck_1", "x-consumer-api-key: ck_1"),
             ("whatever", "x-api-key: whatever"),
@@ -283,13 +328,29 @@ mod tests {
         for (key, org, project, why) in [
             ("", None, None, "empty"),
             (" \n", None, None, "empty"),
+            ("\"\"", None, None, "empty"),
             ("SEC\u{1}RET", None, None, "control character"),
+            ("ak_SEC\nRET", None, None, "control character"),
+            ("ak_SEC RET", None, None, "stands alone"),
+            ("Bearer ak_SECRET", None, None, "without `Bearer`"),
+            ("x-api-key: ak_SECRET", None, None, "header's name"),
+            ("ak_SECRETé", None, None, "no key has"),
+            ("ak_SECRET...", None, None, "placeholder"),
+            ("ak_SECRET…", None, None, "placeholder"),
+            ("${SECRET}", None, None, "placeholder"),
+            ("$SECRET", None, None, "placeholder"),
+            ("%SECRET%", None, None, "placeholder"),
+            ("{env:SECRET}", None, None, "placeholder"),
+            ("<SECRET>", None, None, "placeholder"),
+            ("YOUR_SECRET_KEY", None, None, "placeholder"),
+            ("your-composio-SECRET", None, None, "placeholder"),
             ("uak_SECRET", Some("o"), None, "project is not named"),
             ("uak_SECRET", Some(""), Some("p"), "organisation is not named"),
             ("uak_SECRET", Some("o\n1"), Some("p"), "control character"),
         ] {
             let report = Key::new(key, Kind::Unknown, org, project).expect_err("not good").report();
             assert!(report.contains(why) && !report.contains("SECRET"), "{report}");
+            assert!(report.contains("hint: ") || report.contains("control"), "{report}");
         }
     }
 
@@ -319,7 +380,6 @@ mod tests {
         let key = |text| Key::new(text, Kind::Unknown, None, None).expect("a good key");
         assert_eq!(key("ak_0123456789abcdef").ending(), "cdef");
         assert_eq!(key("ak_01234").ending(), "");
-        assert_eq!(key("ak_ääääääääääää").ending(), "ääää");
         assert!(!format!("{:?}", key("ak_SECRET")).contains("SECRET"));
     }
 }

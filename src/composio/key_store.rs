@@ -56,7 +56,8 @@ impl KeyStore {
             stored["project_id"] = Value::from(ids.project.as_str());
         }
         kept::write_for_good(&self.file, &stored.to_string()).map_err(|cause| {
-            Error::new(Kind::Unexpected, "could not store the key").because(cause.to_string())
+            let what = format!("could not store the key in {}", self.file.display());
+            Error::new(Kind::Unexpected, what).because(cause.to_string()).hint(kept::ELSEWHERE)
         })
     }
 

@@ -140,6 +140,9 @@ impl Keys {
             return Ok(Choice::None);
         }
         let place = place(endpoint);
+        // What listens on this machine may well want none.
+        let is_needed =
+            place != Place::StandIn || base.is_some_and(|base| same_origin(base, endpoint));
         for candidate in &self.candidates {
             if !candidate.at.may_be_given(endpoint, base, place) {
                 continue;
@@ -149,7 +152,15 @@ impl Keys {
                 let words = words.clone();
                 return Ok(Choice::Key(KeySource::Command { words, org, project, place }));
             }
-            let Some(key) = self.look(&candidate.at, warnings)? else { continue };
+            let key = match self.look(&candidate.at, warnings) {
+                Ok(Some(key)) => key,
+                Ok(None) => continue,
+                Err(error) if candidate.manner == Manner::Around && !is_needed => {
+                    warnings.push(error.to_string());
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             match (key.kind().check(place), candidate.manner) {
                 (Ok(()), _) => return Ok(Choice::Key(KeySource::Value(key))),
                 (Err(error), Manner::Named) => return Err(error.because(candidate.at.taken())),
@@ -195,7 +206,9 @@ impl Keys {
             }
             At::Variable(name, text, kind) => {
                 let text = key::usable(text.expose_secret()).map_err(|why| {
-                    Error::new(error::Kind::Config, format!("{name} cannot be sent")).because(why)
+                    Error::new(error::Kind::Config, format!("{name} cannot be sent"))
+                        .because(why)
+                        .hint("set it to the key alone, or unset it: `composio-bridge key set`")
                 })?;
                 key(text.expose_secret(), *kind, None)
             }

@@ -87,8 +87,17 @@ fn document(path: &str, env: &Environment) -> Result<Value, Error> {
     let unusable = |why: String| {
         Error::new(Kind::Config, "the file of --session-config cannot be used").because(why)
     };
-    let text = fs::read_to_string(env.expand_home(Path::new(path)));
-    let text = text.map_err(|cause| unusable(cause.to_string()))?;
+    if path == "-" {
+        return Err(unusable("stdin belongs to the client".to_owned()).hint("name a file"));
+    }
+    let path = env.expand_home(Path::new(path));
+    let text = fs::read_to_string(&path).map_err(|cause| {
+        let error = unusable(cause.to_string());
+        match path.is_relative() {
+            true => error.hint("name it with its whole path: clients start the bridge anywhere"),
+            false => error,
+        }
+    })?;
     serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|cause| {
         let place = format!("line {}, column {}", cause.line(), cause.column());
         unusable(format!("it is not JSON ({place})"))
@@ -129,6 +138,8 @@ mod tests {
             (&["--session", "SECRET"], "trs_"),
             (&["--toolkit", "gmail"], "user"),
             (&["--user", "u", "--session-config", "/no/such"], "--session-config"),
+            (&["--user", "u", "--session-config", "no/such"], "whole path"),
+            (&["--user", "u", "--session-config", "-"], "belongs to the client"),
         ] {
             let report = read(words).expect_err(part).report();
             assert!(report.contains(part) && !report.contains("SECRET"), "{report}");

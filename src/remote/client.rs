@@ -370,7 +370,7 @@ pub(super) fn deepest<'e>(
 }
 
 /// Where a proxy is, without the user name and the password.
-fn address(proxy: &Url) -> String {
+pub(crate) fn address(proxy: &Url) -> String {
     let host = proxy.host_str().unwrap_or_default();
     let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
     format!("{}://{host}{port}", proxy.scheme())
@@ -423,9 +423,11 @@ fn login(endpoint: &Url) -> Box<str> {
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), as a wait from now.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    /// As good as never; a server that asks for more has still asked for a wait.
+    const LONGEST: f64 = 1e9;
     let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
+        return Duration::try_from_secs_f64(seconds.min(LONGEST)).ok();
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())

@@ -37,9 +37,14 @@ fn accounts(looks: Vec<Value>) -> Platform {
             return;
         }
         let look = seen.fetch_add(1, Ordering::SeqCst).min(looks.len() - 1);
-        let item = json!({"slug": "gmail", "connected_account": looks[look]});
-        exchange.json(json!({"items": [item], "next_cursor": null}).to_string());
+        exchange.json(page(&looks[look]).to_string());
     })
+}
+
+/// The toolkits of a session: one, with this account.
+fn page(account: &Value) -> Value {
+    let item = json!({"slug": "gmail", "connected_account": account});
+    json!({"items": [item], "next_cursor": null})
 }
 
 fn account(id: &str, status: &str) -> Value {
@@ -55,13 +60,36 @@ fn waiting_ends_when_the_new_account_is_connected() {
         vec![old.clone(), old, account("ca_new", "ACTIVE")],
     ] {
         let platform = accounts(looks);
-        let words = [&WORDS[..], &["--wait", "--timeout=8"]].concat();
+        let words = ["session", "authorize", "Gmail", "--session=trs_1", "--wait", "--timeout=8"];
         let text = platform.run(&words).healthy();
         assert!(text.contains("https://connect.composio.dev/link/lt"), "{text}");
-        assert!(text.ends_with("Connected gmail: ca_new\n"), "{text}");
+        assert!(text.ends_with("Connected Gmail: ca_new\n"), "{text}");
         let asked = platform.asked();
         let asked: Vec<_> = asked.iter().map(|(line, _)| line.split(' ').next()).collect();
         assert_eq!(asked, [Some("GET"), Some("POST"), Some("GET"), Some("GET")]);
+    }
+}
+
+/// A wait of minutes outlives a gateway that is away, and not a key that is refused.
+#[test]
+fn what_passes_does_not_end_the_wait() {
+    let wait = [&WORDS[..], &["--wait", "--timeout=4"]].concat();
+    for (status, code, word) in [(503, 0, "Connected gmail: ca_new"), (401, 4, "http")] {
+        let looks = AtomicUsize::new(0);
+        let platform = Platform::scripted(move |request, exchange| {
+            if request.method == "POST" {
+                let link = json!({"connected_account_id": "ca_new", "redirect_url": "https://h/l"});
+                return exchange.json(link.to_string());
+            }
+            let headers = [("retry-after-ms", "1")];
+            match looks.fetch_add(1, Ordering::SeqCst) {
+                0 => exchange.json(page(&Value::Null).to_string()),
+                1..=3 => exchange.reply(status, &headers, "{}"),
+                _ => exchange.json(page(&account("ca_new", "ACTIVE")).to_string()),
+            }
+        });
+        let ran = platform.run(&wait);
+        assert_eq!((ran.code, ran.stdout.contains(word)), (Some(code), true), "{ran:?}");
     }
 }
 
@@ -99,6 +127,21 @@ fn the_link_is_opened_in_the_browser_where_that_was_asked_for() {
     );
 }
 
+/// On a machine without one, somebody opens the link elsewhere.
+#[cfg(unix)]
+#[test]
+fn without_a_browser_the_connection_is_awaited_all_the_same() {
+    let platform = accounts(vec![Value::Null, account("ca_new", "ACTIVE")]);
+    let variables = [("COMPOSIO_API_KEY", KEY), ("PATH", "/nonexistent")];
+    let words = [&WORDS[..], &["--open", "--wait", "--timeout=2"]].concat();
+    let ran = platform.run_with(&words, &variables, "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("Connected gmail: ca_new"), "{ran:?}");
+    assert!(ran.stderr.contains("could not open a browser"), "{ran:?}");
+    let alone = platform.run_with(&[&WORDS[..], &["--open"]].concat(), &variables, "");
+    alone.failed(1, &["could not open a browser", "copy the URL"]);
+}
+
 #[test]
 fn a_link_that_is_no_page_is_not_opened() {
     let link = json!({"connected_account_id": "ca", "redirect_url": "javascript:alert(1)"});
@@ -127,18 +170,22 @@ fn one_session_is_made_for_one_wish() {
     });
     let store = Store::below(platform.home.path());
     let body = json!({"user_id": "u"});
-    let one = || {
+    let one = |gone: Option<&str>| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let work = async { obtain(&api(&platform), Some(&store), &body).await.expect("made").id };
+        let work =
+            async { obtain(&api(&platform), Some(&store), &body, gone).await.expect("made").id };
         runtime.expect("a runtime").block_on(work)
     };
     let ids: Vec<String> = std::thread::scope(|scope| {
-        let all: Vec<_> = (0..4).map(|_| scope.spawn(one)).collect();
+        let all: Vec<_> = (0..4).map(|_| scope.spawn(|| one(None))).collect();
         all.into_iter().map(|one| one.join().expect("it ends")).collect()
     });
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
     assert_eq!(platform.asked().len(), 1);
     assert_eq!(store.forget(&ids[0]), Ok(true));
-    assert_ne!(one(), ids[0]);
-    assert_eq!(platform.asked().len(), 2);
+    let second = one(None);
+    assert_ne!(second, ids[0]);
+    assert_eq!((one(None), platform.asked().len()), (second.clone(), 2));
+    assert_ne!(one(Some(&second)), second, "it could not be forgotten, and is gone");
+    assert_eq!(platform.asked().len(), 3);
 }

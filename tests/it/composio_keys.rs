@@ -3,9 +3,11 @@
 #[cfg(unix)]
 use crate::support::{authorization::Authorization, hosts::run_at};
 use crate::support::{
-    bridge::Setup,
+    bridge::{Bridge, Setup},
     hosts::{Hosts, credentials},
     json,
+    remote::Remote,
+    server::{Face, Server},
 };
 
 const PLATFORM: &str = "https://backend.composio.dev/tool_router/trs_1/mcp";
@@ -251,6 +253,43 @@ fn a_stored_key_is_used_replaced_shown_by_its_end_and_removed() {
     assert!(hosts.requests()[before..].iter().all(|request| credentials(request).is_empty()));
     let (code, said, _) = texts(&hosts.run(&["key", "remove"], ""));
     assert_eq!((code, said.as_str()), (0, "No key was stored.\n"));
+}
+
+/// What people paste in the place of a key, or around one.
+#[test]
+fn what_is_certainly_no_key_is_told_before_anything_is_sent() {
+    let bearer = format!("Bearer ak_{MARKER}");
+    let header = format!("x-api-key: ak_{MARKER}");
+    for (key, word) in [
+        (bearer.as_str(), "`Bearer`"),
+        (&header, "a header's name"),
+        ("ak_...", "placeholder"),
+        ("${COMPOSIO_API_KEY}", "placeholder"),
+        ("YOUR_API_KEY", "placeholder"),
+        (" ", "empty"),
+    ] {
+        let hosts = Hosts::start();
+        let setup = hosts.bridge(PLATFORM).env("COMPOSIO_API_KEY", key);
+        refused(&hosts, setup, &[word, "COMPOSIO_API_KEY", "hint: "]);
+    }
+    let hosts = Hosts::start();
+    let quoted = format!("\"ak_{MARKER}\"");
+    works(hosts.bridge(PLATFORM).env("COMPOSIO_API_KEY", quoted.as_str()));
+    all_carry(&hosts, &[("x-api-key", quoted.trim_matches('"'))]);
+}
+
+/// It is somebody else's variable there.
+#[test]
+fn what_is_no_key_keeps_nobody_from_a_server_on_this_machine() {
+    let server = Server::start(Face::Http);
+    let remote = Remote::start(move |request, exchange| server.serve(request, exchange));
+    let setup = Bridge::to(remote.url("/mcp")).arg("--transport=http-only");
+    let mut bridge = setup.env("COMPOSIO_API_KEY", "${COMPOSIO_API_KEY}").spawn();
+    bridge.handshake("2025-11-25");
+    bridge.call_works("1");
+    let said = bridge.end();
+    assert!(said.contains("placeholder") && said.lines().count() == 1, "{said}");
+    assert!(remote.requests().iter().all(|request| credentials(request).is_empty()));
 }
 
 #[test]

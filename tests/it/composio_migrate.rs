@@ -221,6 +221,51 @@ fn modes_and_links_stay_and_the_backup_is_no_more_readable() {
     assert!(house.read("dotfiles/mcp.json").contains("/tool_router/trs_"));
 }
 
+/// Whoever took the right to write away meant it.
+#[test]
+fn a_configuration_that_is_read_only_is_left_alone() {
+    let house = House::new();
+    let before = format!("[\"{}\"]", house.old_url("ada"));
+    house.put(".cursor/mcp.json", &before);
+    let path = house.home.path().join(".cursor/mcp.json");
+    let set = |readonly| {
+        let mut permissions = fs::metadata(&path).expect("there").permissions();
+        permissions.set_readonly(readonly);
+        fs::set_permissions(&path, permissions).expect("set");
+    };
+    set(true);
+    let ran = house.migrate(&[&house.id, "--user=ada", "--apply"]);
+    ran.failed(1, &["not every configuration could be changed", "by hand"]);
+    assert!(ran.stdout.contains("it is read-only"), "{}", ran.stdout);
+    assert_eq!(house.read(".cursor/mcp.json"), before);
+    set(false);
+    house.migrate(&[&house.id, "--user=ada", "--apply"]).well();
+    assert_ne!(house.read(".cursor/mcp.json"), before);
+}
+
+/// Strings in double quotes are alike in JSON, TOML and YAML; all else is for the person.
+#[test]
+fn other_notations_are_changed_where_that_is_certain_and_named_otherwise() {
+    let house = House::new();
+    let url = house.old_url("ada");
+    let toml = format!("# it's mine\n[mcp_servers.c]\ncommand = \"x\"\nargs = [\"{url}\"]\n");
+    house.put(".codex/config.toml", &toml);
+    let yaml = format!("extensions:\n  c: {{cmd: x, args: [-y, {url}]}}\n");
+    house.put(".config/goose/config.yaml", &yaml);
+    let ran = house.migrate(&[&house.id, "--user=ada", "--apply"]);
+    let told = ran.well();
+    assert!(told.contains("(Goose): names the server otherwise"), "{told}");
+    let changed = house.read(".codex/config.toml");
+    let new = changed.split('"').nth(3).expect("a URL").to_owned();
+    assert!(new.contains("/tool_router/trs_"), "{changed}");
+    assert_eq!(changed, toml.replace(&url, &new));
+    assert_eq!(house.read(".config/goose/config.yaml"), yaml);
+    let listed = house.migrate(&[&house.id, "--user=ada", "--json"]).json();
+    assert_eq!(listed["files"][0]["by_hand"], true, "{listed}");
+    let again = house.migrate(&[&house.id, "--user=ada"]);
+    assert!(!again.well().contains("No client's"), "{}", again.stdout);
+}
+
 #[test]
 fn a_configuration_that_cannot_be_read_is_named_and_loses_nothing() {
     let house = House::new();
@@ -231,7 +276,7 @@ fn a_configuration_that_cannot_be_read_is_named_and_loses_nothing() {
     let ran = house.migrate(&[&house.id, "--user=ada", "--apply"]);
     ran.failed(1, &["not every configuration could be changed"]);
     assert!(
-        ran.stdout.contains("it is not JSON") && !ran.stdout.contains("lmstudio"),
+        ran.stdout.contains("it cannot be made out") && !ran.stdout.contains("lmstudio"),
         "{}",
         ran.stdout
     );
@@ -263,7 +308,7 @@ fn what_keeps_it_from_being_done_is_told() {
 /// The older documents' migration: the entry of an MCP server becomes that of a session, and the
 /// bridge behind it goes on serving the same tools.
 #[test]
-fn a_client_goes_on_with_the_session_where_it_stopped_with_the_server() {
+fn migration_from_an_mcp_server_to_the_session_that_replaces_it() {
     let house = House::new();
     house.stand_in.connect("ada", "github").expect("an app");
     let key = house.stand_in.key(composio_bridge::demo::composio::KeyKind::Project);

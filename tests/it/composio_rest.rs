@@ -8,6 +8,7 @@ use std::{
 
 use serde_json::{Value, json};
 
+use super::network::gzip;
 use crate::support::{
     hosts::credentials,
     platform::{KEY, Platform},
@@ -83,6 +84,20 @@ fn every_kind_of_key_has_its_header() {
         let found: Vec<_> =
             found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, expected);
+    }
+}
+
+/// The API says the same to a key that is wrong and to one that lacks something.
+#[test]
+fn a_user_key_that_is_refused_may_lack_its_project() {
+    let ids = [("COMPOSIO_ORG_ID", "o"), ("COMPOSIO_PROJECT_ID", "p")];
+    for (key, ids, is_told) in
+        [("uak_1", &[][..], true), ("uak_1", &ids[..], false), ("ak_1", &[][..], false)]
+    {
+        let platform = Platform::in_turn(vec![(401, json!({}))]);
+        let variables = [&[("COMPOSIO_API_KEY", key)], ids].concat();
+        let report = platform.run_with(&SHOW, &variables, "").failed(4, &["HTTP 401"]);
+        assert_eq!(report.contains("--org-id ID --project-id ID"), is_told, "{key}: {report}");
     }
 }
 
@@ -163,7 +178,13 @@ fn the_server_says_how_long_to_wait_and_whether_at_all() {
     platform.run(&SHOW).healthy();
     assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
 
-    for headers in [[("retry-after", "60")], [("x-should-retry", "false")]] {
+    for headers in [
+        [("retry-after", "60")],
+        [("retry-after", "99999999999999999999999999")],
+        [("retry-after", "Sat, 21 Nov 2099 00:00:00 GMT")],
+        [("retry-after-ms", "18446744073709551615")],
+        [("x-should-retry", "false")],
+    ] {
         let platform = Platform::scripted(move |_, exchange| exchange.reply(429, &headers, "{}"));
         platform.run(&SHOW).failed(5, &["HTTP 429"]);
         assert_eq!(platform.asked().len(), 1, "{headers:?}");
@@ -173,6 +194,18 @@ fn the_server_says_how_long_to_wait_and_whether_at_all() {
     });
     platform.run(&SHOW).failed(5, &["HTTP 400"]);
     assert_eq!(platform.asked().len(), 3);
+}
+
+/// Who looks for a fault sees what was asked, how long it took, and nothing that may be secret.
+#[test]
+fn requests_are_in_the_log_without_their_contents() {
+    let platform = Platform::in_turn(vec![(503, json!({})), (200, json!({"data": "SECRET"}))]);
+    let words = ["session", "toolkits", "--session=trs_1", "--search=SECRET", "--log-level=debug"];
+    let log = platform.run(&words).failed(5, &["GET /api/v3.1/tool_router/session/trs_1/toolkits"]);
+    for part in [": HTTP 503 in ", ": HTTP 200 in ", "trying again in "] {
+        assert!(log.contains(part), "{part} is missing in {log}");
+    }
+    assert!(!log.contains("SECRET"), "{log}");
 }
 
 /// A broken connection leaves open what happened: only what is safe is asked again.
@@ -191,7 +224,12 @@ fn a_broken_connection_is_no_reason_to_execute_twice() {
 
 #[test]
 fn an_answer_that_is_no_answer_is_told() {
-    for (body, told) in [("<html>hello", "not JSON"), ("{\"items\":", "not JSON")] {
+    for (body, told) in [
+        ("<html>hello", "not JSON"),
+        ("{\"items\":", "not JSON"),
+        ("", "no JSON object"),
+        ("\"ok\"", "no JSON object"),
+    ] {
         let platform = Platform::scripted(move |_, exchange| {
             exchange.reply(200, &[("content-type", "text/html")], body);
         });
@@ -200,8 +238,42 @@ fn an_answer_that_is_no_answer_is_told() {
     let platform = Platform::answering(json!({"session_id": "trs_1"}));
     let ran = platform.run(&["session", "create", "--user=u"]);
     ran.failed(5, &["no session id and MCP URL"]);
-    let platform = Platform::answering(json!([]));
+    let platform = Platform::answering(json!({}));
     platform.run(&["session", "tools", "--session=trs_1"]).failed(5, &["no list `items`"]);
+}
+
+/// The answer to a deletion gets lost, and the second attempt finds nothing any more.
+#[test]
+fn what_an_attempt_before_has_deleted_is_deleted() {
+    let delete = ["session", "delete", "--session=trs_1", "--yes"];
+    for (first, code, told) in [(500, 0, ""), (429, 5, "HTTP 404")] {
+        let platform = Platform::in_turn(vec![(first, json!({})), (404, json!({}))]);
+        let ran = platform.run(&delete);
+        assert_eq!((ran.code, ran.stderr.contains(told)), (Some(code), true), "{ran:?}");
+        assert_eq!(platform.asked().len(), 2, "{first}");
+    }
+    Platform::scripted(|_, exchange| exchange.reply(204, &[], "")).run(&delete).healthy();
+}
+
+#[test]
+fn a_proxy_that_is_not_there_is_named() {
+    let platform = Platform::answering(json!({}));
+    let proxy = "--proxy=http://u:SECRET@127.0.0.1:1";
+    let report = platform
+        .run(&[&SHOW[..], &[proxy]].concat())
+        .failed(5, &["through the proxy http://127.0.0.1:1", "--no-proxy"]);
+    assert!(!report.contains("SECRET"), "{report}");
+}
+
+/// An answer may be compressed, and one that lies about it is no answer.
+#[test]
+fn compressed_answers_are_read() {
+    let session = gzip(br#"{"session_id":"trs_1"}"#);
+    let headers = [("content-encoding", "gzip")];
+    let platform = Platform::scripted(move |_, exchange| exchange.reply(200, &headers, &session));
+    assert!(platform.run(&SHOW).healthy().contains("trs_1"));
+    let platform = Platform::scripted(move |_, exchange| exchange.reply(200, &headers, "{}"));
+    platform.run(&SHOW).failed(5, &["could not look up", "gzip"]);
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn every_operation_says_what_came_of_it() {
         (vec!["generate", id, "--user=ada"], vec!["ada  http", "?user_id=ada", "deprecated"]),
         (vec!["instances", "create", id, "ada"], vec!["Added ada"]),
         (vec!["instances", id], vec!["ada  20"]),
-        (vec!["instances", "delete", id, "ada", "--yes"], vec!["with 1 connected accounts"]),
+        (vec!["instances", "delete", id, "ada", "--yes"], vec!["with 1 connected account."]),
         (vec!["delete", id, "--yes"], vec!["Deleted"]),
     ] {
         let ran = house.server(&args);

@@ -128,7 +128,9 @@ fn nothing_is_sent_where_the_command_line_is_wrong() {
         (vec!["mounts", "--session=trs_1", ".."], 2, vec!["no id"]),
         (vec!["configs", ""], 2, vec!["no id"]),
         (vec!["SECRET"], 2, vec!["session"]),
-        (vec!["show", "SECRET"], 2, vec!["unexpected argument"]),
+        (vec!["show", "SECRET"], 2, vec!["begins with trs_", "session list"]),
+        (vec!["show", "trs_1", "--session=trs_1"], 2, vec!["named twice", "leave out"]),
+        (vec!["authorize", "gmail", "SECRET"], 2, vec!["unexpected argument"]),
         (vec!["show", "--SECRET-flag=SECRET"], 2, vec!["unexpected argument"]),
     ] {
         let report = platform.run(&[&["session"], words.as_slice()].concat()).failed(code, &parts);
@@ -161,4 +163,62 @@ fn a_base_that_cannot_be_asked_is_refused_and_not_shown() {
         let report = ran.failed(3, &["COMPOSIO_BASE_URL", "leave it unset"]);
         assert!(!report.contains("SECRET"), "{report}");
     }
+}
+
+/// A session may be named without `--session` where no other word is expected.
+#[test]
+fn a_session_is_named_with_or_without_an_option() {
+    for words in [
+        vec!["show"],
+        vec!["update", "--workbench=false"],
+        vec!["delete", "--yes"],
+        vec!["tools"],
+        vec!["toolkits"],
+        vec!["history"],
+    ] {
+        let platform = Platform::answering(json!({"session_id": "trs_9", "items": []}));
+        platform.run(&[&["session"], words.as_slice(), &["trs_9"]].concat()).healthy();
+        assert!(platform.asked_once().0.contains("/session/trs_9"), "{words:?}");
+    }
+}
+
+/// Whoever names what is not there is shown what is.
+#[test]
+fn what_is_not_there_is_followed_by_what_may_be_meant() {
+    let made = |id: &str| json!({"session_id": id, "mcp": {"type": "http", "url": "http://h/mcp"}});
+    let mut answers: Vec<_> = (1..=7).map(|number| (201, made(&format!("trs_{number}")))).collect();
+    answers.push((404, json!({"error": {"message": "Not found"}})));
+    let platform = Platform::in_turn(answers);
+    for number in 1..=7 {
+        let user = format!("--user=u{number}");
+        platform.run(&["session", "create", &user]).healthy();
+    }
+    let report = platform.run(&["session", "show", "trs_old"]).failed(5, &["2 older ones"]);
+    assert_eq!(report.matches("hint: `--session trs_").count(), 5, "{report}");
+    for (words, told) in [
+        (["execute", "--session=trs_1", "gmail_send"], "such as GMAIL_SEND_EMAIL"),
+        (["authorize", "--session=trs_1", "gmial"], "toolkits --search WORDS"),
+    ] {
+        platform.run(&[&["session"], words.as_slice()].concat()).failed(5, &[told]);
+    }
+    let gone = platform.run(&["server", "show", "00000000-no-such-server"]);
+    gone.failed(5, &["HTTP 404", "server list"]);
+    platform.run(&["migrate", "00000000-no-such", "--user=u"]).failed(5, &["server list"]);
+}
+
+/// Somebody who has nowhere to write works on, and is told where it was tried and what to do.
+#[test]
+fn where_nothing_can_be_kept_the_place_is_named() {
+    let platform = Platform::answering(
+        json!({"session_id": "trs_1", "mcp": {"type": "http", "url": "http://h/mcp"}}),
+    );
+    let file = platform.home.path().join("a-file");
+    std::fs::write(&file, "").expect("it can be written");
+    let place = file.to_str().expect("text");
+    let variables = [("COMPOSIO_API_KEY", KEY), ("COMPOSIO_BRIDGE_STATE_DIR", place)];
+    let ran = platform.run_with(&["session", "create", "--user=u"], &variables, "");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("trs_1") && ran.stderr.contains(place), "{ran:?}");
+    let ran = platform.run_with(&["key", "set"], &variables, "ak_other\n");
+    ran.failed(1, &[place, "COMPOSIO_BRIDGE_STATE_DIR"]);
 }

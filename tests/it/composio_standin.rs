@@ -300,6 +300,8 @@ fn exactly_one_credential_that_fits_is_let_in() {
         (vec![user.clone(), org], 401),
         (vec![], 401),
         (vec!["x-api-key: wrong".into()], 401),
+        (vec![format!("x-api-key: Bearer {}", key(KeyKind::Project))], 401),
+        (vec![format!("Authorization: {}", key(KeyKind::Bearer))], 401),
         (vec![format!("x-api-key: {}", key(KeyKind::User))], 401),
         (vec![format!("x-api-key: {}", key(KeyKind::Consumer))], 401),
         (vec![format!("x-consumer-api-key: {}", key(KeyKind::Consumer))], 401),

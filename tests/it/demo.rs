@@ -167,6 +167,48 @@ fn a_step_that_fails_is_named_with_what_the_bridge_said() {
     assert!(stderr.contains("/nonexistent/config.toml"), "{stderr}");
 }
 
+/// What the walk shows, in this order.
+const WALK: [&str; 15] = [
+    "nothing leaves this machine",
+    "$ composio-bridge key set",
+    "Stored a project key",
+    "$ composio-bridge session create --user ada --toolkit gmail",
+    "Session trs_",
+    "$ composio-bridge session authorize gmail",
+    "/link/lk_",
+    "gmail  ACTIVE ca_",
+    "→ tools/call GMAIL_FETCH_EMAILS",
+    "← exit status: 0, nothing on stderr",
+    "→ tools/call GMAIL_FETCH_EMAILS",
+    "(the session is deleted behind its back)",
+    "→ tools/call GMAIL_FETCH_EMAILS",
+    "← notifications/tools/list_changed",
+    "← exit status: 0, nothing on stderr",
+];
+
+/// Those who have a key of Composio's already see the demo too, and it does not touch their key.
+#[test]
+fn the_walk_with_composio_goes_all_the_way_whatever_is_set_for_real_work() {
+    let real = "ak_0123456789-m4rk3r";
+    let nowhere = "http://127.0.0.1:1";
+    for env in [
+        vec![],
+        vec![("COMPOSIO_API_KEY", real), ("COMPOSIO_BASE_URL", nowhere)],
+        vec![("COMPOSIO_BRIDGE_API_KEY_FILE", "/nonexistent/key"), ("COMPOSIO_ORG_ID", "o")],
+        vec![("COMPOSIO_BRIDGE_CONFIG", "/nonexistent/config.toml"), ("HTTPS_PROXY", nowhere)],
+    ] {
+        let output = demo(&["--composio"], &env);
+        let (shown, stderr) = (stdout(&output), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{env:?}: {shown}");
+        let mut rest = shown.as_str();
+        for part in WALK {
+            let at = rest.find(part).unwrap_or_else(|| panic!("{part} is missing in: {rest}"));
+            rest = &rest[at + part.len()..];
+        }
+        assert!(!shown.contains("m4rk3r"), "{shown}");
+    }
+}
+
 #[test]
 fn the_stand_in_for_composio_is_served_with_what_it_takes_to_use_it() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_composio-bridge"))

@@ -10,7 +10,7 @@ use crate::support::{
 };
 
 /// A gzip file that holds these bytes as they are (RFC 1952, with a stored block of RFC 1951).
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let crc = !bytes.iter().fold(!0_u32, |crc, &byte| {
         (0..8).fold(crc ^ u32::from(byte), |crc, _| {
             (crc >> 1) ^ (0xedb8_8320 & (crc & 1).wrapping_neg())

@@ -34,28 +34,84 @@ pub(super) struct Found {
     bytes: Vec<u8>,
 }
 
+/// Below what the paths of a table stand.
+#[derive(Clone, Copy)]
+enum Below {
+    /// The home of the user.
+    Home,
+    /// The directory in which the programs of a desktop keep their configurations.
+    Programs,
+    /// The same on Windows, and `~/.config` elsewhere, on macOS too.
+    Config,
+    /// The working directory.
+    Here,
+}
+
+/// The clients, and where each keeps its servers.
+const CLIENTS: [(&str, Below, &str); 27] = [
+    (CLAUDE, Below::Programs, "Claude/claude_desktop_config.json"),
+    ("Claude Code", Below::Home, ".claude.json"),
+    ("Claude Code", Below::Here, ".mcp.json"),
+    ("Cursor", Below::Home, ".cursor/mcp.json"),
+    ("Cursor", Below::Here, ".cursor/mcp.json"),
+    ("VS Code", Below::Programs, "Code/User/mcp.json"),
+    ("VS Code", Below::Here, ".vscode/mcp.json"),
+    (
+        "Cline",
+        Below::Programs,
+        "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
+    ),
+    (
+        "Roo Code",
+        Below::Programs,
+        "Code/User/globalStorage/rooveterinaryinc.roo-cline/settings/mcp_settings.json",
+    ),
+    ("Roo Code", Below::Here, ".roo/mcp.json"),
+    ("Windsurf", Below::Home, ".codeium/windsurf/mcp_config.json"),
+    ("LM Studio", Below::Home, ".lmstudio/mcp.json"),
+    ("Zed", Below::Config, "zed/settings.json"),
+    ("Zed", Below::Here, ".zed/settings.json"),
+    ("Codex", Below::Home, ".codex/config.toml"),
+    ("Codex", Below::Here, ".codex/config.toml"),
+    ("Gemini CLI", Below::Home, ".gemini/settings.json"),
+    ("Gemini CLI", Below::Here, ".gemini/settings.json"),
+    ("Amazon Q", Below::Home, ".aws/amazonq/mcp.json"),
+    ("Kiro", Below::Home, ".kiro/settings/mcp.json"),
+    ("Kiro", Below::Here, ".kiro/settings/mcp.json"),
+    ("Copilot CLI", Below::Home, ".copilot/mcp-config.json"),
+    ("opencode", Below::Home, ".config/opencode/opencode.json"),
+    ("opencode", Below::Here, "opencode.json"),
+    ("BoltAI", Below::Home, ".boltai/mcp.json"),
+    ("Goose", Below::Home, ".config/goose/config.yaml"),
+    ("LibreChat", Below::Home, "LibreChat/librechat.yaml"),
+];
+
+const CLAUDE: &str = "Claude Desktop";
+
 /// The configurations of the clients that are there, and those that were named.
 fn places(environment: &Environment, named: &[&str]) -> Vec<(&'static str, PathBuf)> {
-    const CLAUDE: &str = "Claude Desktop";
     let home = |path: &str| environment.expand_home(Path::new(path));
-    // The directory in which the programs of a desktop keep their configurations.
     let variable =
         |name| environment.get(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let base = if cfg!(windows) {
+    let config = if cfg!(windows) {
         variable("APPDATA").unwrap_or_else(|| home("~/AppData/Roaming"))
-    } else if cfg!(target_os = "macos") {
-        home("~/Library/Application Support")
     } else {
         variable("XDG_CONFIG_HOME").unwrap_or_else(|| home("~/.config"))
     };
-    let mut all = vec![
-        (CLAUDE, base.join("Claude/claude_desktop_config.json")),
-        ("Claude Code", home("~/.claude.json")),
-        ("Cursor", home("~/.cursor/mcp.json")),
-        ("VS Code", base.join("Code/User/mcp.json")),
-        ("Windsurf", home("~/.codeium/windsurf/mcp_config.json")),
-        ("LM Studio", home("~/.lmstudio/mcp.json")),
-    ];
+    let programs = match cfg!(target_os = "macos") {
+        true => home("~/Library/Application Support"),
+        false => config.clone(),
+    };
+    let here = env::current_dir().unwrap_or_default();
+    let base = |below| match below {
+        Below::Home => home("~"),
+        Below::Programs => programs.clone(),
+        Below::Config => config.clone(),
+        Below::Here => here.clone(),
+    };
+    let clients = CLIENTS.iter();
+    let mut all: Vec<_> =
+        clients.map(|(client, below, path)| (*client, base(*below).join(path))).collect();
     // From Microsoft's store it has a directory of its own.
     let packages = variable("LOCALAPPDATA").map(|path| path.join("Packages"));
     let packages = packages.and_then(|path| fs::read_dir(path).ok()).into_iter().flatten();
@@ -64,15 +120,6 @@ fn places(environment: &Environment, named: &[&str]) -> Vec<(&'static str, PathB
     });
     let below = "LocalCache/Roaming/Claude/claude_desktop_config.json";
     all.extend(claude.map(|entry| (CLAUDE, entry.path().join(below))));
-    if let Ok(here) = env::current_dir() {
-        for (client, path) in [
-            ("Claude Code", ".mcp.json"),
-            ("Cursor", ".cursor/mcp.json"),
-            ("VS Code", ".vscode/mcp.json"),
-        ] {
-            all.push((client, here.join(path)));
-        }
-    }
     all.retain(|(_, path)| path.is_absolute() && path.is_file());
     all.extend(named.iter().map(|path| (NAMED, home(path))));
     all
@@ -92,13 +139,17 @@ pub(super) fn find(environment: &Environment, named: &[&str], swap: &Swap) -> Ve
             Err(cause) => (Swapped::default(), Some(format!("it cannot be read: {cause}"))),
             Ok(bytes) => match std::str::from_utf8(bytes).map(|text| swap.in_document(text)) {
                 Ok(Ok(swapped)) => (swapped, None),
-                _ => (Swapped::default(), Some("it is not JSON, and was left alone".to_owned())),
+                _ => (
+                    Swapped::default(),
+                    Some("it cannot be made out, and was left alone".to_owned()),
+                ),
             },
         };
         // One that nobody named may be broken, as long as it has nothing to do with the server.
-        let is_meant = client == NAMED || holds(&bytes, swap.server);
+        let is_named = client == NAMED;
+        let is_about_it = holds(&bytes, swap.server);
         let Swapped { text, count, left } = swapped;
-        if count + left > 0 || (fault.is_some() && is_meant) {
+        if count + left > 0 || is_about_it || (fault.is_some() && is_named) {
             let bytes = bytes.unwrap_or_default();
             found.push(Found { client, path, count, left, backup: None, fault, text, bytes });
         }
@@ -112,6 +163,11 @@ fn holds(bytes: &io::Result<Vec<u8>>, text: &str) -> bool {
 }
 
 impl Found {
+    /// Whether it names the server in a manner that is not understood, such as without quotes.
+    pub(super) fn is_by_hand(&self) -> bool {
+        self.count + self.left == 0 && self.fault.is_none()
+    }
+
     /// Writes the configuration after the swap, with the mode that it has; the backup beside it.
     pub(super) fn apply(&mut self) {
         if self.count == 0 {
@@ -127,7 +183,11 @@ impl Found {
         let directory = self.path.parent().unwrap_or(Path::new("."));
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         file.write_all(self.text.as_bytes())?;
-        file.as_file().set_permissions(fs::metadata(&self.path)?.permissions())?;
+        let permissions = fs::metadata(&self.path)?.permissions();
+        if permissions.readonly() {
+            return Err(io::Error::other("it is read-only"));
+        }
+        file.as_file().set_permissions(permissions)?;
         file.as_file().sync_all()?;
         if fs::read(&self.path)? != self.bytes {
             return Err(io::Error::other("another program has just changed it"));

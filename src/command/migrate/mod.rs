@@ -4,7 +4,10 @@ mod files;
 
 use serde_json::{Value, json};
 
-use super::talk::{self, clean};
+use super::{
+    server::LIST,
+    talk::{self, clean},
+};
 use crate::{
     auth::exchange::text,
     cli::{Cli, table::Options},
@@ -66,7 +69,11 @@ impl Context {
                 .hint("name the user with `--user ID`: the `user_id` in the server's URL")
         })?;
         let path = ["mcp", id];
-        let server = self.api.send(&Call::get("could not look up the MCP server", &path)).await?;
+        let call = Call::get("could not look up the MCP server", &path);
+        let server = self.api.send(&call).await.map_err(|error| match error.http_status() {
+            Some(404) => error.hint(LIST),
+            _ => error,
+        })?;
         let plan = self.plan(&server, &user).await?;
         let session = match self.options.is("dry-run") {
             true => None,
@@ -112,13 +119,13 @@ impl Context {
 
     /// The session, which is the same when this is run again.
     async fn session(&self, body: &Value) -> Result<Remembered, Error> {
-        let session = session::obtain(&self.api, self.store.as_ref(), body).await?;
+        let session = session::obtain(&self.api, self.store.as_ref(), body, None).await?;
         let path = [PATH[0], PATH[1], &session.id];
         let Some(store) = &self.store else { return Ok(session) };
         match self.api.send(&Call::get("could not look up the session", &path)).await {
             Err(error) if error.http_status() == Some(404) => {
                 store.forget(&session.id)?;
-                session::obtain(&self.api, Some(store), body).await
+                session::obtain(&self.api, Some(store), body, Some(&session.id)).await
             }
             looked_up => looked_up.map(|_| session),
         }
@@ -158,6 +165,7 @@ impl Migration {
                 "path": path(&found.path),
                 "urls": found.count,
                 "of_others": found.left,
+                "by_hand": found.is_by_hand(),
                 "backup": found.backup.as_deref().map(path),
                 "error": found.fault,
             })
@@ -191,7 +199,9 @@ impl Migration {
         lines.extend(self.plan.notes.iter().map(|note| format!("  note:    {}", clean(note))));
         lines.push(String::new());
         lines.extend(self.files.iter().map(line));
-        lines.push(match (self.files.iter().any(|found| found.count > 0), is_applied) {
+        let is_found = self.files.iter().any(|found| found.count > 0);
+        lines.push(match (is_found, is_applied) {
+            (false, _) if self.files.iter().any(Found::is_by_hand) => return lines.join("\n"),
             (false, _) => "No client's configuration that is known names the old URL: wherever it stands, put the new \
                  one in its place.".to_owned(),
             (true, false) => {
@@ -209,6 +219,11 @@ fn line(found: &Found) -> String {
     let place = format!("{} ({})", found.path.display(), found.client);
     if let Some(fault) = &found.fault {
         return format!("{place}: {fault}");
+    }
+    if found.is_by_hand() {
+        return format!(
+            "{place}: names the server otherwise than in double quotes: put the new URL there by hand"
+        );
     }
     let others = match found.left {
         0 => String::new(),

@@ -74,11 +74,15 @@ impl Context {
         let answer = self.api.send(&call).await?;
         self.print(&answer, || {
             let accounts = match answer.get("deleted_connected_accounts") {
-                Some(Value::Array(list)) => list.len().to_string(),
-                Some(Value::Number(count)) => count.to_string(),
-                _ => return format!("Deleted {}, with the connected accounts.", clean(user)),
+                Some(Value::Array(list)) => Some(list.len() as u64),
+                count => count.and_then(Value::as_u64),
             };
-            format!("Deleted {}, with {accounts} connected accounts.", clean(user))
+            let accounts = match accounts {
+                None => "the connected accounts".to_owned(),
+                Some(1) => "1 connected account".to_owned(),
+                Some(count) => format!("{count} connected accounts"),
+            };
+            format!("Deleted {}, with {accounts}.", clean(user))
         });
         Ok(())
     }

@@ -26,6 +26,9 @@ use crate::{
 /// The largest page that is asked for where all pages are wanted.
 const LARGEST_PAGE: u64 = 100;
 
+/// What helps whoever has named a server that is not there.
+pub(super) const LIST: &str = "`composio-bridge server list` shows the servers and their ids";
+
 /// What every operation needs.
 struct Context {
     api: Api,
@@ -41,6 +44,7 @@ pub fn run(cli: Cli, chosen: Chosen) -> Result<(), Error> {
         Context { api: talk::api(cli, &Environment::of_process())?, options: chosen.options };
     talk::run(context.operate(chosen.operation)).map_err(|error| match error.http_status() {
         Some(401) => error.hint("here a scoped key needs the permission for MCP servers instead"),
+        Some(404) => error.hint(LIST),
         _ => error,
     })
 }

@@ -13,6 +13,7 @@ use crate::{
     cli::value::PositiveSeconds,
     composio::{rest::Call, session::PATH},
     error::{Error, Kind},
+    remote::refusal,
 };
 
 /// How long a person may take.
@@ -51,7 +52,11 @@ impl Context {
             format!("The user connects {} here:\n\n  {}\n", clean(toolkit), clean(url))
         });
         if self.options.is("open") {
-            browser::open(&browser::parse(url)?, &self.environment).await?;
+            match browser::open(&browser::parse(url)?, &self.environment).await {
+                // The link is there to be copied, and somebody waits for what comes of it.
+                Err(error) if waits => tracing::warn!("{error}"),
+                opened => opened?,
+            }
         }
         if waits {
             let new = text(&link, "connected_account_id").unwrap_or_default();
@@ -72,7 +77,8 @@ impl Context {
         let answer = self.api.send(&Call { query, ..call }).await?;
         let items = answer.get("items").and_then(Value::as_array);
         let mut items = items.into_iter().flatten();
-        let item = items.find(|item| text(item, "slug") == Some(toolkit));
+        let is_it = |slug: &str| slug.eq_ignore_ascii_case(toolkit);
+        let item = items.find(|item| text(item, "slug").is_some_and(is_it));
         let account = item.and_then(|item| item.get("connected_account"));
         Ok(account.filter(|account| account.is_object()).cloned())
     }
@@ -88,10 +94,12 @@ impl Context {
         let limit = named.map_or(PATIENCE, |PositiveSeconds(wait)| wait);
         let watch = async {
             loop {
-                if let Some(account) = self.connected(session, toolkit).await?
-                    && settled(&account, new, before)?
-                {
-                    return Ok(account);
+                match self.connected(session, toolkit).await {
+                    Ok(Some(account)) if settled(&account, new, before)? => return Ok(account),
+                    Ok(_) => {}
+                    // The person at the browser goes on meanwhile.
+                    Err(error) if is_passing(&error) => tracing::info!("{error}"),
+                    Err(error) => return Err(error),
                 }
                 tokio::time::sleep(LOOK.min(limit / 4)).await;
             }
@@ -103,6 +111,11 @@ impl Context {
                 .hint("the link may still be good; `--timeout SECONDS` waits longer"))
         })
     }
+}
+
+/// Whether the next look may succeed.
+fn is_passing(error: &Error) -> bool {
+    error.kind() == Kind::Unreachable || error.http_status().is_some_and(refusal::is_passing)
 }
 
 /// Whether the account is the one that was waited for, and good.

@@ -70,9 +70,10 @@ impl Context {
     async fn call(&self, segment: &str, body: Map<String, Value>) -> Result<(), Error> {
         let id = self.session().await?;
         let path = [PATH[0], PATH[1], &id, segment];
+        let toolkit = toolkit(&body);
         let call = Call::execute("could not execute the call", &path, Value::Object(body));
         let answer = self.api.send(&call).await?;
-        let end = ended(&answer);
+        let end = ended(&answer, &format!("{toolkit} --session {id}"));
         self.print(&answer, || match answer.get("result_type").and_then(Value::as_str) {
             Some("input_required") => questions(&answer),
             Some("blocked") => {
@@ -112,8 +113,17 @@ impl Context {
     }
 }
 
-/// How a call ended: well, or not.
-fn ended(answer: &Value) -> Result<(), Error> {
+/// The toolkit that a call is for, as far as its body tells.
+fn toolkit(body: &Map<String, Value>) -> String {
+    let of = |name: &str| body.get(name).and_then(Value::as_str);
+    let of_tool = || of("tool_slug")?.split_once('_').map(|(toolkit, _)| toolkit);
+    of("toolkit_slug")
+        .or_else(of_tool)
+        .map_or("TOOLKIT".to_owned(), |slug| clean(slug).to_ascii_lowercase())
+}
+
+/// How a call ended: well, or not. `place` is what an account would be connected for.
+fn ended(answer: &Value, place: &str) -> Result<(), Error> {
     let kind = text(answer, "result_type").unwrap_or("completed");
     let error = match kind {
         "blocked" => {
@@ -133,7 +143,12 @@ fn ended(answer: &Value) -> Result<(), Error> {
             .because("the tool asks the user something before it goes on")
             .hint("call it again with `--input-responses` and `--request-state`"),
         _ => match answer.get("error") {
-            None | Some(Value::Null) if kind != "failed" => return Ok(()),
+            None | Some(Value::Null) if kind != "failed" => match app_refusal(answer) {
+                Some(status) => Error::new(Kind::Protocol, "the app refused the request")
+                    .because(format!("it answered with HTTP {status}"))
+                    .hint("its own documents tell why; `--json` shows the whole answer"),
+                None => return Ok(()),
+            },
             Some(Value::String(cause)) if cause.is_empty() && kind != "failed" => return Ok(()),
             cause => {
                 let cause = cause.filter(|cause| !cause.is_null());
@@ -145,7 +160,8 @@ fn ended(answer: &Value) -> Result<(), Error> {
                 let is_connection = cause.contains("onnected account");
                 let error = Error::new(Kind::Protocol, "the tool failed").because(cause);
                 match is_connection {
-                    true => error.hint("connect one: `composio-bridge session authorize TOOLKIT`"),
+                    true => error
+                        .hint(format!("connect one: `composio-bridge session authorize {place}`")),
                     false => error,
                 }
             }
@@ -155,6 +171,11 @@ fn ended(answer: &Value) -> Result<(), Error> {
         Some(id) => error.hint(format!("Composio's log has it as {}", clean(id))),
         None => error,
     })
+}
+
+/// The status with which an app refused a request that was passed on to it.
+fn app_refusal(answer: &Value) -> Option<u64> {
+    answer.get("status").and_then(Value::as_u64).filter(|status| (400..600).contains(status))
 }
 
 /// What a tool asks, and how to answer it.
@@ -172,9 +193,10 @@ fn questions(answer: &Value) -> String {
         responses.insert(key.clone(), json!({"action": "accept", "content": {}}));
     }
     lines.push("\nCall it again with the answers (accept, decline or cancel):\n".to_owned());
-    lines.push(format!("  --input-responses '{}'", Value::Object(responses)));
+    let responses = Value::Object(responses).to_string();
+    lines.push(format!("  --input-responses {}", talk::quoted(&responses)));
     if let Some(state) = text(answer, "request_state") {
-        lines.push(format!("  --request-state '{}'", clean(state)));
+        lines.push(format!("  --request-state {}", talk::quoted(&clean(state))));
     }
     lines.join("\n")
 }
@@ -214,17 +236,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_toolkit_is_in_the_body_or_in_the_tools_name() {
+        for (body, expected) in [
+            (json!({"tool_slug": "GMAIL_SEND_EMAIL"}), "gmail"),
+            (json!({"toolkit_slug": "github", "endpoint": "/x"}), "github"),
+            (json!({"tool_slug": "odd"}), "TOOLKIT"),
+            (json!({"slug": "COMPOSIO_SEARCH_TOOLS"}), "TOOLKIT"),
+        ] {
+            assert_eq!(toolkit(body.as_object().expect("an object")), expected, "{body}");
+        }
+    }
+
+    #[test]
     fn every_outcome_has_its_exit_code() {
         for (answer, expected) in [
             (json!({"data": {}, "error": null, "log_id": "l"}), Ok(())),
             (json!({"data": {}, "error": null, "result_type": "completed"}), Ok(())),
             (json!({"data": {}, "error": "", "log_id": "l"}), Ok(())),
-            (json!({"status": 500, "data": {}}), Ok(())),
+            (json!({"status": 204, "data": null}), Ok(())),
+            (json!({"status": 404, "data": {}}), Err(("answered with HTTP 404", 5))),
             (json!({"data": {}, "error": "no such mail", "log_id": "l"}), Err(("no such mail", 5))),
             (json!({"data": {}, "error": null, "result_type": "failed"}), Err(("not say why", 5))),
             (
                 json!({"error": "Connected account not found"}),
-                Err(("session authorize TOOLKIT", 5)),
+                Err(("session authorize gmail --session trs_1", 5)),
             ),
             (
                 json!({"result_type": "blocked", "message": "no", "log_id": "log_7",
@@ -238,7 +273,7 @@ mod tests {
             ),
             (json!({"result_type": "input_required"}), Err(("waits for answers", 1))),
         ] {
-            match (ended(&answer), expected) {
+            match (ended(&answer, "gmail --session trs_1"), expected) {
                 (Ok(()), Ok(())) => {}
                 (Err(error), Err((part, code))) => {
                     assert!(error.report().contains(part), "{}", error.report());

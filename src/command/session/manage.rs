@@ -39,7 +39,7 @@ impl Context {
             let entry = self.entry(&session.url);
             format!(
                 "{}\n\nIn a client's configuration, with your key in the place of ak_...; without \
-                 `env` where `composio-bridge key set` has stored it:\n\n{entry}",
+                 COMPOSIO_API_KEY where `composio-bridge key set` has stored it:\n\n{entry}",
                 described(&answer)
             )
         });
@@ -142,6 +142,7 @@ impl Context {
         self.print(&document, || {
             let others = match others.len() {
                 0 => String::new(),
+                1 => "\n1 more was made with another key.".to_owned(),
                 count => format!("\n{count} more were made with other keys."),
             };
             format!("{}{others}", listed(&rows))

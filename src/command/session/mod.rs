@@ -41,8 +41,16 @@ pub fn run(cli: Cli, chosen: Chosen) -> Result<(), Error> {
     let api = talk::api(cli, &environment)?;
     let store = environment.state_dir().map(|directory| Store::below(&directory));
     let context = Context { api, store, options: chosen.options, environment };
-    talk::run(context.operate(chosen.operation))
+    talk::run(async {
+        match context.operate(chosen.operation).await {
+            Err(error) => Err(context.helped(error, chosen.operation).await),
+            done => done,
+        }
+    })
 }
+
+/// How many sessions are named in an error.
+const FEW: usize = 5;
 
 impl Context {
     async fn operate(&self, operation: &str) -> Result<(), Error> {
@@ -73,29 +81,54 @@ impl Context {
     /// The session that is meant: the one that was named, or the only one that was made here with
     /// this key.
     async fn session(&self) -> Result<String, Error> {
-        if let Some(named) = self.options.text("session") {
-            return session::id(named).map(String::from);
+        match (self.options.text("session"), self.options.text("named")) {
+            (Some(_), Some(_)) => {
+                return Err(Error::new(Kind::Usage, "the session is named twice")
+                    .hint("leave out `--session`"));
+            }
+            (Some(named), None) | (None, Some(named)) => {
+                return session::id(named).map(String::from);
+            }
+            (None, None) => {}
         }
-        let owner = self.api.identity().await?;
-        let all = self.store.iter().flat_map(Store::all);
-        let mine: Vec<Remembered> = all.filter(|session| session.owner == owner).collect();
+        let unnamed = || Error::new(Kind::Usage, "no session is named");
+        let mine = self.remembered().await?;
         match mine.as_slice() {
             [only] => Ok(only.id.clone()),
-            [] => Err(Error::new(Kind::Usage, "no session is named")
+            [] => Err(unnamed()
                 .because("none was made here with this key")
                 .hint("name one with `--session trs_...`")
                 .hint("or make one with `composio-bridge session create --user ID`")),
             several => {
-                let error = Error::new(Kind::Usage, "no session is named")
-                    .because("several were made here with this key");
-                Err(several.iter().fold(error, |error, one| {
-                    error.hint(format!(
-                        "`--session {}`, of user {}",
-                        one.id,
-                        talk::clean(&one.user)
-                    ))
-                }))
+                Err(with_choice(unnamed().because("several were made here with this key"), several))
             }
+        }
+    }
+
+    /// The sessions that were made here with this key, the oldest first.
+    async fn remembered(&self) -> Result<Vec<Remembered>, Error> {
+        let owner = self.api.identity().await?;
+        let all = self.store.iter().flat_map(Store::all);
+        Ok(all.filter(|session| session.owner == owner).collect())
+    }
+
+    /// An error of an operation, with what may be meant instead.
+    async fn helped(&self, error: Error, operation: &str) -> Error {
+        let is_named = ["session", "named"].iter().any(|name| self.options.text(name).is_some());
+        match (error.http_status(), operation) {
+            (Some(400 | 404), "authorize") => error.hint(
+                "`composio-bridge session toolkits --search WORDS` finds the toolkits' names",
+            ),
+            (Some(404), "execute") => error.hint(
+                "tools are named in capitals, such as GMAIL_SEND_EMAIL: `composio-bridge session \
+                 search \"WHAT TO DO\"` finds them",
+            ),
+            (Some(404), "configs" | "mounts") => error,
+            (Some(404), _) if is_named => match self.remembered().await {
+                Ok(mine) => with_choice(error, &mine),
+                Err(_) => error,
+            },
+            _ => error,
         }
     }
 
@@ -119,5 +152,18 @@ impl Context {
             body.insert(member.to_owned(), value);
         }
         Ok(())
+    }
+}
+
+/// An error that names the newest of these sessions, to choose from.
+fn with_choice(error: Error, sessions: &[Remembered]) -> Error {
+    let newest = sessions.iter().rev().take(FEW);
+    let error = newest.fold(error, |error, one| {
+        let (id, user) = (talk::clean(&one.id), talk::clean(&one.user));
+        error.hint(format!("`--session {id}`, of user {user}"))
+    });
+    match sessions.len().saturating_sub(FEW) {
+        0 => error,
+        more => error.hint(format!("or one of {more} older ones: `composio-bridge session list`")),
     }
 }

@@ -16,7 +16,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -31,8 +31,8 @@ use crate::{
     error::{Error, Kind},
     kept,
     remote::{
-        build::{build, needs_tls},
-        client::{cause, retry_after},
+        build::{build, needs_tls, proxy_of},
+        client::{address, cause, retry_after},
         event::Refusal,
         hint,
         redirect::{self, Redirect},
@@ -48,6 +48,13 @@ const VERSION: [&str; 2] = ["api", "v3.1"];
 
 /// How long one attempt may take.
 const LIMIT: Duration = Duration::from_secs(60);
+
+/// How long an execution may take: tools may work for minutes, and one that is given up is not
+/// tried again.
+const EXECUTION_LIMIT: Duration = Duration::from_secs(600);
+
+/// A longer wait before another attempt is told, as somebody may be waiting too.
+const SILENT_WAIT: Duration = Duration::from_secs(4);
 
 /// How long a connection may take.
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -122,6 +129,11 @@ impl<'a> Call<'a> {
         Call { repeat: Repeat::Never, ..Call::create(attempted, path, body) }
     }
 
+    /// How long one attempt may take.
+    fn limit(&self) -> Duration {
+        if self.repeat == Repeat::Never { EXECUTION_LIMIT } else { LIMIT }
+    }
+
     /// The failure of this request.
     fn failed(&self, kind: Kind) -> Error {
         Error::new(kind, self.attempted)
@@ -145,6 +157,13 @@ pub struct Api {
 struct Failure {
     error: Error,
     failed: Failed,
+}
+
+impl Failure {
+    /// Whether it says that what is to be deleted is not there.
+    fn is_absence_for(&self, call: &Call<'_>) -> bool {
+        call.method == Method::DELETE && self.error.http_status() == Some(404)
+    }
 }
 
 impl From<Error> for Failure {
@@ -182,19 +201,40 @@ impl Api {
 
     async fn insist(&self, call: &Call<'_>) -> Result<Value, Error> {
         let url = self.url(call)?;
-        let mut attempt = 0;
+        let (mut attempt, mut may_be_done) = (0, false);
         loop {
             let failure = match self.attempt(call, url.clone()).await {
                 Ok(answer) => return Ok(answer),
+                // It was there when the attempt before was made, whose answer got lost.
+                Err(gone) if may_be_done && gone.is_absence_for(call) => return Ok(Value::Null),
                 Err(failure) => failure,
             };
+            may_be_done |= failure.failed.may_be_done();
             let Some(wait) = retry::wait(call.repeat, attempt, failure.failed, fastrand::f64())
             else {
-                return Err(failure.error);
+                return Err(self.explained(failure.error));
             };
-            tracing::info!("{}; trying again in {} ms", failure.error, wait.as_millis());
+            if wait > SILENT_WAIT {
+                tracing::warn!("{}; trying again in {} s", failure.error, wait.as_secs());
+            } else {
+                tracing::info!("{}; trying again in {} ms", failure.error, wait.as_millis());
+            }
             tokio::time::sleep(wait).await;
             attempt += 1;
+        }
+    }
+
+    /// An error of the API, with what the key itself explains.
+    fn explained(&self, error: Error) -> Error {
+        let lacks_ids = self.credential.get().is_some_and(|headers| {
+            headers.contains_key("x-user-api-key") && !headers.contains_key("x-org-id")
+        });
+        match error.http_status() {
+            Some(401) if lacks_ids => error.hint(
+                "a user key (`uak_…`) may need its organisation and project: `--org-id ID \
+                 --project-id ID`",
+            ),
+            _ => error,
         }
     }
 
@@ -281,16 +321,24 @@ impl Api {
             headers.insert(header::CONTENT_TYPE, json);
             *request.body_mut() = Some(body.to_string().into());
         }
-        *request.timeout_mut() = Some(LIMIT);
-        let response = self.client().await?.execute(request).await;
-        response.map_err(|error| no_answer(call, &error))
+        *request.timeout_mut() = Some(call.limit());
+        let client = self.client().await?;
+        let start = Instant::now();
+        let response = client.execute(request).await;
+        let response = response.map_err(|error| self.no_answer(call, &error))?;
+        let (status, took) = (response.status().as_u16(), start.elapsed().as_millis());
+        // The query and the bodies may hold anything.
+        tracing::debug!("{method} {}: HTTP {status} in {took} ms", url.path());
+        Ok(response)
     }
 
     async fn read(&self, call: &Call<'_>, mut response: Response) -> Result<Value, Failure> {
         self.note(response.headers());
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| no_answer(call, &error))? {
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| self.no_answer(call, &error))?
+        {
             body.extend_from_slice(&chunk);
             if body.len() > LARGEST {
                 let cause = "the answer is larger than 64 MiB";
@@ -300,14 +348,43 @@ impl Api {
         if !status.is_success() {
             return Err(refused(call, status, &headers, body));
         }
-        if body.is_empty() {
-            return Ok(Value::Null);
-        }
-        Ok(serde_json::from_slice(&body).map_err(|_| {
+        let answer = match body.is_empty() {
+            true => Ok(Value::Null),
+            false => serde_json::from_slice(&body).map_err(|_| "the answer is not JSON"),
+        };
+        // What is looked up is a document always; what is done may be answered with nothing.
+        let answer = answer.and_then(|answer: Value| match call.method {
+            Method::GET if !answer.is_object() => Err("the answer is no JSON object"),
+            _ => Ok(answer),
+        });
+        Ok(answer.map_err(|why| {
             call.failed(Kind::Protocol)
-                .because("the answer is not JSON")
+                .because(why)
                 .hint("check COMPOSIO_BASE_URL, and what a proxy on the way may have answered")
         })?)
+    }
+
+    fn no_answer(&self, call: &Call<'_>, error: &reqwest::Error) -> Failure {
+        let mut cause = cause(error);
+        if error.is_connect() {
+            if let Some(proxy) = proxy_of(&self.config) {
+                cause = format!("through the proxy {}: {cause}", address(&proxy));
+            }
+            let advice = hint::of_network(&cause);
+            let error = call.failed(Kind::Unreachable).because(cause).hint(advice);
+            return Failure { error, failed: Failed::Unsent };
+        }
+        if error.is_timeout() {
+            cause = format!("no whole answer came within {} s", call.limit().as_secs());
+        }
+        let error = if call.repeat == Repeat::Safe {
+            call.failed(Kind::Unreachable).because(cause)
+        } else {
+            call.failed(Kind::OutcomeUnknown)
+                .because(cause)
+                .hint("it may have been done all the same: look before you try again")
+        };
+        Failure { error, failed: Failed::Broken }
     }
 
     /// Logs, once, that a part of the API is to end.
@@ -347,23 +424,6 @@ fn no_key() -> Error {
     Error::new(Kind::Config, "there is no key for Composio")
         .hint("store one with `composio-bridge key set`, or set COMPOSIO_API_KEY")
         .hint("project keys (`ak_…`) are in the project's settings at Composio")
-}
-
-fn no_answer(call: &Call<'_>, error: &reqwest::Error) -> Failure {
-    let cause = cause(error);
-    if error.is_connect() {
-        let advice = hint::of_network(&cause);
-        let error = call.failed(Kind::Unreachable).because(cause).hint(advice);
-        return Failure { error, failed: Failed::Unsent };
-    }
-    let error = if call.repeat == Repeat::Safe {
-        call.failed(Kind::Unreachable).because(cause)
-    } else {
-        call.failed(Kind::OutcomeUnknown)
-            .because(cause)
-            .hint("it may have been done all the same: look before you try again")
-    };
-    Failure { error, failed: Failed::Broken }
 }
 
 fn refused(call: &Call<'_>, status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Failure {

@@ -1,5 +1,7 @@
 //! What the API says about its own end: `Deprecation`, `Sunset` and the successor's `Link`. Pure.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use http::HeaderMap;
 
 /// The sentence about it; nothing where the headers say nothing.
@@ -12,7 +14,7 @@ pub fn of(headers: &HeaderMap) -> Option<String> {
     deprecated.or(sunset)?;
     let mut said = "Composio says that this part of its API is deprecated".to_owned();
     if let Some(since) = deprecated.filter(|since| *since != "true") {
-        said = format!("{said} since {since}");
+        said = format!("{said} since {}", date(since));
     }
     if let Some(end) = sunset {
         said = format!("{said}, and ends on {end}");
@@ -22,6 +24,17 @@ pub fn of(headers: &HeaderMap) -> Option<String> {
         said = format!("{said}; its successor is {successor}");
     }
     Some(said)
+}
+
+/// A date as a structured field has it (RFC 9745), or else the text.
+fn date(text: &str) -> String {
+    /// The end of the year 9999.
+    const LAST: u64 = 253_402_300_799;
+    let seconds = text.strip_prefix('@').and_then(|text| text.parse().ok());
+    match seconds.filter(|seconds| *seconds <= LAST) {
+        Some(seconds) => httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds)),
+        None => text.to_owned(),
+    }
 }
 
 /// The target of a link with the relation `successor-version` (RFC 8288, RFC 5829).
@@ -46,6 +59,7 @@ mod tests {
             (vec![("link", "<https://h/v4>; rel=\"successor-version\"")], None),
             (vec![("deprecation", "false")], None),
             (vec![("deprecation", "true")], Some("is deprecated")),
+            (vec![("deprecation", "@999999999999999")], Some("since @999999999999999")),
             (
                 vec![
                     ("deprecation", "@1790000000"),
@@ -56,8 +70,8 @@ mod tests {
                     ),
                 ],
                 Some(
-                    "is deprecated since @1790000000, and ends on Sat, 31 Jan 2027 00:00:00 GMT; its \
-                     successor is https://h/v4",
+                    "is deprecated since Mon, 21 Sep 2026 14:13:20 GMT, and ends on Sat, 31 Jan 2027 \
+                     00:00:00 GMT; its successor is https://h/v4",
                 ),
             ),
             (

@@ -1,5 +1,7 @@
 //! What a person should read where Composio's API refused. Pure.
 
+use std::time::Duration;
+
 use super::retry::Repeat;
 use crate::{
     error::{Error, Kind},
@@ -55,9 +57,8 @@ fn hints(refusal: &Refusal, repeat: Repeat) -> Vec<String> {
         ],
         410 => &["this version of the API is gone: take a newer composio-bridge"],
         429 => {
-            let wait = refusal.retry_after.map(|wait| format!(" in {} s", wait.as_secs().max(1)));
-            let wait = wait.unwrap_or_else(|| " in a minute".to_owned());
-            return vec![format!("too many requests for this organisation: try again{wait}")];
+            let wait = refusal.retry_after.map_or_else(|| "in a minute".to_owned(), told);
+            return vec![format!("too many requests for this organisation: try again {wait}")];
         }
         500..=599 if repeat == Repeat::Safe => {
             &["Composio or a gateway before it has a problem: try again later"]
@@ -69,6 +70,16 @@ fn hints(refusal: &Refusal, repeat: Repeat) -> Vec<String> {
         _ => &[],
     };
     texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// How long a wait is, for a person.
+fn told(wait: Duration) -> String {
+    match wait.as_secs() {
+        seconds @ 0..120 => format!("in {} s", seconds.max(1)),
+        seconds @ 120..7200 => format!("in {} minutes", seconds.div_ceil(60)),
+        seconds @ 7200..172_800 => format!("in {} hours", seconds.div_ceil(3600)),
+        _ => "much later: the API asks for days".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -128,6 +139,20 @@ mod tests {
             for part in parts {
                 assert!(report.contains(part), "{report} lacks {part}");
             }
+        }
+    }
+
+    #[test]
+    fn a_wait_is_told_in_what_people_count_in() {
+        for (seconds, expected) in [
+            (0, "in 1 s"),
+            (119, "in 119 s"),
+            (121, "in 3 minutes"),
+            (7200, "in 2 hours"),
+            (172_800, "asks for days"),
+            (u64::MAX, "asks for days"),
+        ] {
+            assert!(told(Duration::from_secs(seconds)).ends_with(expected), "{seconds}");
         }
     }
 

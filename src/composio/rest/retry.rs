@@ -44,6 +44,17 @@ pub enum Failed {
     ForGood,
 }
 
+impl Failed {
+    /// Whether the request may have been executed all the same.
+    pub fn may_be_done(self) -> bool {
+        match self {
+            Failed::Broken => true,
+            Failed::Refused { status, .. } => matches!(status, 408 | 500..=599),
+            Failed::Unsent | Failed::ForGood => false,
+        }
+    }
+}
+
 /// The wait before the request is made again for the time `attempt` (the first repetition is 0),
 /// shortened by up to a quarter as `random`, in 0..1, says; `None` where it is not.
 pub fn wait(repeat: Repeat, attempt: u32, failed: Failed, random: f64) -> Option<Duration> {

@@ -49,5 +49,7 @@ fn every_way_to_ask_has_its_own_right_to_ask_again() {
         (Call::execute("x", path, Value::Null), Repeat::Never),
     ] {
         assert_eq!(call.repeat, repeat, "{}", call.method);
+        let seconds = if repeat == Repeat::Never { 600 } else { 60 };
+        assert_eq!(call.limit().as_secs(), seconds, "tools may work for minutes");
     }
 }

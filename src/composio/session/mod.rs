@@ -10,6 +10,8 @@ pub mod remembered;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::rest::{Api, Call};
@@ -42,18 +44,25 @@ pub fn id(named: &str) -> Result<&str, Error> {
 /// it.
 ///
 /// A remembered session may be gone on the other side: whoever finds that out forgets it
-/// ([`Store::forget`]) and asks again.
+/// ([`Store::forget`]) and asks again, with its id as the one that is `gone`.
 ///
 /// # Errors
 /// There is no key, the session cannot be made, or the answer holds none. That it cannot be
 /// remembered is no reason to go without it: it is logged.
-pub async fn obtain(api: &Api, store: Option<&Store>, body: &Value) -> Result<Remembered, Error> {
+pub async fn obtain(
+    api: &Api,
+    store: Option<&Store>,
+    body: &Value,
+    gone: Option<&str>,
+) -> Result<Remembered, Error> {
     let owner = api.identity().await?;
-    let found = || store.and_then(|store| store.find(&owner, body));
+    // One that could not be forgotten is gone all the same.
+    let is_other = |found: &Remembered| Some(found.id.as_str()) != gone;
+    let found = || store.and_then(|store| store.find(&owner, body)).filter(is_other);
     if let Some(session) = found() {
         return Ok(session);
     }
-    let lock = lock(store).await;
+    let lock = lock(store, PATIENCE).await;
     let session = match found() {
         Some(session) => session,
         None => create(api, store, body).await?.0,
@@ -84,8 +93,12 @@ pub async fn create(
     Ok((session, answer))
 }
 
+/// How long another process may take to make the session, before this one makes its own.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Without the lock there may be one session too many, which harms nobody.
-async fn lock(store: Option<&Store>) -> Option<remembered::Lock> {
+async fn lock(store: Option<&Store>, patience: Duration) -> Option<remembered::Lock> {
     let store = store?.clone();
-    tokio::task::spawn_blocking(move || store.lock()).await.ok()?.ok()
+    let held = tokio::task::spawn_blocking(move || store.lock());
+    tokio::time::timeout(patience, held).await.ok()?.ok()?.ok()
 }

@@ -120,7 +120,7 @@ impl Store {
     /// The file cannot be written.
     pub fn keep(&self, session: &Remembered) -> Result<(), Error> {
         let written = kept::write_for_good(&self.file(&session.id), &session.to_json().to_string());
-        written.map_err(|cause| failed("could not remember the session", &cause))
+        written.map_err(|cause| self.failed("remember the session", &cause))
     }
 
     /// Forgets a session; says whether it was remembered.
@@ -128,7 +128,7 @@ impl Store {
     /// # Errors
     /// The file cannot be removed.
     pub fn forget(&self, id: &str) -> Result<bool, Error> {
-        kept::remove(&self.file(id)).map_err(|cause| failed("could not forget the session", &cause))
+        kept::remove(&self.file(id)).map_err(|cause| self.failed("forget the session", &cause))
     }
 
     /// Waits until no other process makes a session. Blocks.
@@ -137,18 +137,19 @@ impl Store {
     /// The lock's file cannot be made.
     pub fn lock(&self) -> Result<Lock, Error> {
         let file = kept::lock(&self.directory.join("lock"));
-        let file = file.map_err(|cause| failed("could not remember the session", &cause))?;
+        let file = file.map_err(|cause| self.failed("remember the session", &cause))?;
         Ok(Lock { _file: file })
+    }
+
+    fn failed(&self, what: &str, cause: &io::Error) -> Error {
+        let what = format!("could not {what} in {}", self.directory.display());
+        Error::new(Kind::Unexpected, what).because(cause.to_string()).hint(kept::ELSEWHERE)
     }
 
     /// An id is data, and no name for a file.
     fn file(&self, id: &str) -> PathBuf {
         self.directory.join(format!("{}.json", digest(id)))
     }
-}
-
-fn failed(what: &str, cause: &io::Error) -> Error {
-    Error::new(Kind::Unexpected, what).because(cause.to_string())
 }
 
 #[cfg(test)]

@@ -285,3 +285,15 @@ fn a_session_is_named_by_its_id_or_its_url() {
         assert_eq!(outcome.ok(), expected, "{named}");
     }
 }
+
+#[tokio::test]
+async fn whoever_holds_the_lock_for_ever_holds_nobody_up() {
+    let home = tempfile::tempdir().expect("a directory");
+    let store = Store::below(home.path());
+    let patience = Duration::from_millis(20);
+    let held = lock(Some(&store), Duration::from_secs(60)).await;
+    assert!(held.is_some() && lock(Some(&store), patience).await.is_none());
+    drop(held);
+    assert!(lock(Some(&store), Duration::from_secs(60)).await.is_some());
+    assert!(lock(None, patience).await.is_none());
+}

@@ -137,7 +137,10 @@ pub(super) fn admit(state: &State, headers: &HeaderMap) -> Result<usize, Refusal
         return Err(unauthorized(text));
     };
     let given = value.to_str().unwrap_or_default();
-    let given = given.strip_prefix("Bearer ").unwrap_or(given);
+    let given = match kind {
+        KeyKind::Bearer => given.strip_prefix("Bearer ").unwrap_or_default(),
+        _ => given,
+    };
     // Those are for the organisation itself and for Connect.
     let fits = !matches!(kind, KeyKind::Organisation | KeyKind::Consumer);
     let whole = *kind != KeyKind::User

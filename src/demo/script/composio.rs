@@ -29,6 +29,9 @@ use crate::{
 /// What the session is for.
 const SESSION: [&str; 6] = ["--user", "ada", "--toolkit", "gmail", "--preset", "direct-tools"];
 
+/// The configuration file of that somebody.
+const CONFIG: &str = "config.toml";
+
 /// The tool that is called.
 const TOOL: &str = "GMAIL_FETCH_EMAILS";
 
@@ -45,7 +48,7 @@ struct Person<'a> {
 /// # Errors
 /// The step that did not go as it should, by name, with what was seen instead.
 pub fn play(executable: &Path, stand_in: &StandIn, out: &mut dyn Write) -> Result<(), Error> {
-    let home = tempfile::tempdir().map_err(|cause| {
+    let home = home().map_err(|cause| {
         Error::new(Kind::Unexpected, "could not make a directory").because(cause.to_string())
     })?;
     let mut person = Person { executable, stand_in, home, screen: Screen(out) };
@@ -58,6 +61,13 @@ pub fn play(executable: &Path, stand_in: &StandIn, out: &mut dyn Write) -> Resul
         step(&mut person).map_err(|failure| failed(title, &failure))?;
     }
     Ok(())
+}
+
+/// A home with a configuration that says nothing.
+fn home() -> std::io::Result<TempDir> {
+    let home = tempfile::tempdir()?;
+    std::fs::write(home.path().join(CONFIG), "")?;
+    Ok(home)
 }
 
 fn failed(step: &str, failure: &str) -> Error {
@@ -175,15 +185,25 @@ impl<'a> Person<'a> {
         Err(String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; "))
     }
 
-    fn environment(&self) -> [(&'static str, String); 2] {
-        let home = self.home.path().display().to_string();
-        [("COMPOSIO_BASE_URL", self.stand_in.base_url()), ("COMPOSIO_BRIDGE_STATE_DIR", home)]
+    /// Nothing that is set for real work: a key of theirs is not for the stand-in. An empty variable
+    /// counts as unset.
+    fn environment(&self) -> Vec<(String, String)> {
+        let home = |path| self.home.path().join(path).display().to_string();
+        let inherited = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+        let ours = inherited.filter(|name| name.to_ascii_uppercase().starts_with("COMPOSIO_"));
+        let mut all: Vec<_> = ours.map(|name| (name, String::new())).collect();
+        all.extend([
+            ("COMPOSIO_BASE_URL".to_owned(), self.stand_in.base_url()),
+            ("COMPOSIO_BRIDGE_STATE_DIR".to_owned(), home("state")),
+            ("COMPOSIO_BRIDGE_CONFIG".to_owned(), home(CONFIG)),
+        ]);
+        all
     }
 
     fn launch(&self) -> Launch {
         Launch {
             words: SESSION.iter().map(|word| (*word).to_owned()).collect(),
-            environment: self.environment().map(|(name, value)| (name.to_owned(), value)).into(),
+            environment: self.environment(),
         }
     }
 
