@@ -81,8 +81,10 @@ fn read() -> Result<SecretString, Error> {
     outcome.map_err(|cause| {
         Error::new(error::Kind::Unexpected, "could not read the key").because(cause.to_string())
     })?;
-    let text = String::from_utf8(line)
-        .map_err(|_| Error::new(error::Kind::Usage, "the first line of stdin is no text"))?;
+    let text = String::from_utf8(line).map_err(|_| {
+        Error::new(error::Kind::Usage, "the first line of stdin is no text")
+            .hint("pipe the key as UTF-8, or run the command alone and paste the key")
+    })?;
     Ok(text.into())
 }
 

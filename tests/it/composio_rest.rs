@@ -343,8 +343,14 @@ fn lists_are_read_page_by_page() {
 
 #[test]
 fn a_list_without_end_is_left() {
-    let platform = Platform::answering(json!({"items": [], "next_cursor": "same"}));
-    let ran = platform.run(&["session", "tools", "--session=trs_1", "--all"]);
-    ran.failed(5, &["names itself"]);
-    assert_eq!(platform.asked().len(), 2);
+    let words = ["session", "tools", "--session=trs_1", "--all"];
+    for (cursors, times) in [(["same", "same"], 2), (["one", "other"], 3)] {
+        let turn = AtomicUsize::new(0);
+        let platform = Platform::scripted(move |_, exchange| {
+            let cursor = cursors[turn.fetch_add(1, Ordering::SeqCst) % 2];
+            exchange.json(json!({"items": [], "next_cursor": cursor}).to_string());
+        });
+        platform.run(&words).failed(5, &["leads back"]);
+        assert_eq!(platform.asked().len(), times);
+    }
 }

@@ -289,6 +289,9 @@ fn what_the_api_itself_refuses_is_told_with_what_helps() {
         .failed(5, &["ac_none not found"]);
     house.server(&["create", "Good name", "--toolkit=none"]).failed(5, &["\"none\" not found"]);
     house.server(&["show", "00000000-no-such-server"]).failed(5, &["HTTP 404", "not found"]);
+    house
+        .server(&["instances", "delete", &id, "nobody", "--yes"])
+        .failed(5, &["HTTP 404", &format!("server instances {id}` lists the users")]);
     house.server(&["delete", &id, "--yes"]).well();
-    house.server(&["delete", &id, "--yes"]).failed(5, &["HTTP 404"]);
+    house.server(&["delete", &id, "--yes"]).failed(5, &["HTTP 404", "server list"]);
 }

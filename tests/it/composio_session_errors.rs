@@ -113,6 +113,8 @@ fn nothing_is_sent_where_the_command_line_is_wrong() {
     for (words, code, parts) in [
         (vec!["create"], 2, vec!["needs a user", "--user"]),
         (vec!["create", "--user=u", "--tool=SECRET"], 2, vec!["does not tell the toolkit"]),
+        (vec!["create", "--user=u", "--auth-config=SECRET"], 2, vec!["gmail=ac_..."]),
+        (vec!["create", "--user=u", "--connected-account=SECRET"], 2, vec!["gmail=ca_..."]),
         (vec!["create", "--user=u", "--preset=direct-tools"], 2, vec!["--toolkit SLUG"]),
         (vec!["create", "--user=u", "--preset=SECRET"], 2, vec!["direct-tools"]),
         (vec!["create", "--user=u", "--max-accounts=11"], 2, vec!["2 to 10"]),
@@ -201,6 +203,7 @@ fn what_is_not_there_is_followed_by_what_may_be_meant() {
     ] {
         platform.run(&[&["session"], words.as_slice()].concat()).failed(5, &[told]);
     }
+    platform.run(&["session", "configs", "sc_1"]).failed(5, &["session configs` lists"]);
     let gone = platform.run(&["server", "show", "00000000-no-such-server"]);
     gone.failed(5, &["HTTP 404", "server list"]);
     platform.run(&["migrate", "00000000-no-such", "--user=u"]).failed(5, &["server list"]);

@@ -71,7 +71,12 @@ impl Context {
         })?;
         let path = ["mcp", "servers", id, "instances", user];
         let call = Call::delete("could not delete the user", &path);
-        let answer = self.api.send(&call).await?;
+        let answer = self.api.send(&call).await.map_err(|error| match error.http_status() {
+            Some(404) => {
+                error.hint(format!("`composio-bridge server instances {id}` lists the users"))
+            }
+            _ => error,
+        })?;
         self.print(&answer, || {
             let accounts = match answer.get("deleted_connected_accounts") {
                 Some(Value::Array(list)) => Some(list.len() as u64),

@@ -123,7 +123,10 @@ impl Context {
                 "tools are named in capitals, such as GMAIL_SEND_EMAIL: `composio-bridge session \
                  search \"WHAT TO DO\"` finds them",
             ),
-            (Some(404), "configs" | "mounts") => error,
+            (Some(404), "configs") => {
+                error.hint("`composio-bridge session configs` lists the saved configurations")
+            }
+            (Some(404), "mounts") => error,
             (Some(404), _) if is_named => match self.remembered().await {
                 Ok(mine) => with_choice(error, &mine),
                 Err(_) => error,

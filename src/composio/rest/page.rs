@@ -56,6 +56,8 @@ pub struct Pages<'a> {
     call: Call<'a>,
     paging: Paging,
     next: Next,
+    /// Where the pages so far began.
+    seen: Vec<String>,
 }
 
 enum Next {
@@ -69,7 +71,7 @@ impl<'a> Pages<'a> {
     pub fn new(api: &'a Api, mut call: Call<'a>, paging: Paging, part: &Part) -> Self {
         call.query.extend(part.limit.map(|limit| ("limit", limit.to_string())));
         let next = part.from.clone().map_or(Next::First, Next::From);
-        Pages { api, call, paging, next }
+        Pages { api, call, paging, next, seen: Vec::new() }
     }
 
     /// The next page; `None` after the last.
@@ -85,11 +87,12 @@ impl<'a> Pages<'a> {
         let parameter = self.paging.parameter();
         self.call.query.retain(|(name, _)| *name != parameter);
         self.call.query.extend(from.clone().map(|place| (parameter, place)));
+        self.seen.extend(from);
         let page = self.api.send(&self.call).await?;
         if let Some(place) = self.paging.next(&page) {
-            if from.as_ref() == Some(&place) {
+            if self.seen.contains(&place) {
                 return Err(Error::new(Kind::Protocol, self.call.attempted)
-                    .because("a page of the list names itself as the next one"));
+                    .because("a page of the list leads back to itself or to one before it"));
             }
             self.next = Next::From(place);
         }

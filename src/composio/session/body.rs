@@ -265,7 +265,12 @@ fn accounts(options: &Options, body: &mut Map<String, Value>) -> Result<(), Erro
         let split = str::split_once(text, '=');
         let both = split.filter(|(toolkit, id)| !toolkit.is_empty() && !id.is_empty());
         both.map(|(toolkit, id)| (toolkit.trim().to_ascii_lowercase(), id.trim())).ok_or_else(
-            || wrong(&format!("the value of --{option}")).because("it must be TOOLKIT=ID"),
+            || {
+                let example = if option == "auth-config" { "ac_..." } else { "ca_..." };
+                wrong(&format!("the value of --{option}"))
+                    .because("it must be TOOLKIT=ID")
+                    .hint(format!("such as `--{option} gmail={example}`"))
+            },
         )
     };
     for text in each(options, "auth-config") {
