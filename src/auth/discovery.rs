@@ -95,7 +95,7 @@ pub async fn discover(
 /// # Errors
 /// It cannot be asked, or has no metadata.
 pub async fn of_issuer(exchange: &Exchange, issuer: String) -> Result<Discovered, Error> {
-    let found = server_metadata(exchange, &issuer).await?;
+    let found = server_metadata(exchange, &issuer, |named| is_same(named, &issuer)).await?;
     let missing = || unusable(&issuer).because("it has no metadata");
     let (metadata, issuer) = found.ok_or_else(missing)?;
     Ok(Discovered { issuer, resource: None, scope: None, metadata, is_assumed: false })
@@ -153,7 +153,10 @@ fn issuer_of(metadata: &Value, accepted: Option<&str>) -> Result<String, Error> 
 /// A remote without metadata is its own authorization server (AU-16).
 async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String, bool), Error> {
     let origin = endpoint.origin().ascii_serialization();
-    if let Some((metadata, issuer)) = server_metadata(exchange, &origin).await? {
+    // Nobody has named an issuer, and the metadata may name any of this origin; not another's, whose
+    // answers (AU-35) would then be taken for this one's.
+    let fits = |named: &str| may_be_asked(named).is_ok_and(|named| same_origin(&named, endpoint));
+    if let Some((metadata, issuer)) = server_metadata(exchange, &origin, fits).await? {
         return Ok((metadata, issuer, false));
     }
     let at = |path: &str| format!("{origin}{path}");
@@ -166,10 +169,11 @@ async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String
 }
 
 /// An authorization server's metadata and its name there; `None` where it has none (AU-13). That
-/// must be the name it was asked by, or the one that the options accept (AU-14).
+/// must fit how it was asked for, or be the one that the options accept (AU-14).
 async fn server_metadata(
     exchange: &Exchange,
     issuer: &str,
+    fits: impl Fn(&str) -> bool,
 ) -> Result<Option<(Value, String)>, Error> {
     let url = may_be_asked(issuer)
         .map_err(|why| unusable(issuer).because(format!("its address cannot be used: {why}")))?;
@@ -178,7 +182,7 @@ async fn server_metadata(
     for candidate in server_candidates(&url) {
         let Found::Document(metadata) = exchange.get(&candidate).await? else { continue };
         let named = text(&metadata, "issuer").unwrap_or_default().to_owned();
-        if is_same(&named, issuer) || accepted == Some(&named) {
+        if fits(&named) || accepted == Some(&named) {
             return Ok(Some((metadata, named)));
         }
         other = other.or(Some(named));
