@@ -35,11 +35,10 @@ impl Discovered {
     /// It is missing, or not one that may be used (AU-60).
     pub fn endpoint(&self, name: &str) -> Result<Url, Error> {
         let Some(url) = text(&self.metadata, name) else {
-            return Err(unusable(&self.issuer).because(format!("it names no {name}")));
+            return Err(broken(&self.issuer, &format!("it names no {name}")));
         };
-        let mut url = may_be_asked(url).map_err(|why| {
-            unusable(&self.issuer).because(format!("its {name} cannot be used: {why}"))
-        })?;
+        let mut url = may_be_asked(url)
+            .map_err(|why| broken(&self.issuer, &format!("its {name} cannot be used: {why}")))?;
         // None may have one (RFC 6749, 3.1), and what is added would come after it.
         url.set_fragment(None);
         Ok(url)
@@ -58,9 +57,9 @@ impl Discovered {
         if self.is_assumed || self.lists("code_challenge_methods_supported", "S256") {
             return Ok(());
         }
-        Err(unusable(&self.issuer).because(
-            "it does not say that it supports PKCE with S256, without which a code could be stolen",
-        ))
+        let why =
+            "it does not say that it supports PKCE with S256, without which a code could be stolen";
+        Err(broken(&self.issuer, why))
     }
 }
 
@@ -96,7 +95,7 @@ pub async fn discover(
 /// It cannot be asked, or has no metadata.
 pub async fn of_issuer(exchange: &Exchange, issuer: String) -> Result<Discovered, Error> {
     let found = server_metadata(exchange, &issuer, |named| is_same(named, &issuer)).await?;
-    let missing = || unusable(&issuer).because("it has no metadata");
+    let missing = || broken(&issuer, "it has no metadata");
     let (metadata, issuer) = found.ok_or_else(missing)?;
     Ok(Discovered { issuer, resource: None, scope: None, metadata, is_assumed: false })
 }
@@ -202,7 +201,7 @@ fn is_same(named: &str, asked: &str) -> bool {
 fn is_of_another(issuer: &str, other: &str) -> Error {
     let (asked, named) = (clip(issuer), clip(other));
     if named.is_empty() {
-        return unusable(issuer).because("its metadata names no issuer");
+        return broken(issuer, "its metadata names no issuer");
     }
     let cause = format!("its metadata names another issuer, `{named}` where `{asked}` was asked");
     let error = unusable(issuer).because(cause);
@@ -212,6 +211,14 @@ fn is_of_another(issuer: &str, other: &str) -> Error {
         return error;
     }
     error.hint(format!("if both are yours to trust, pass `--accept-issuer {other}`"))
+}
+
+/// What only those who run an authorization server can mend.
+fn broken(issuer: &str, cause: &str) -> Error {
+    unusable(issuer)
+        .because(cause)
+        .hint("tell whoever runs it")
+        .hint("if the MCP server takes a key as well, pass that with `--header 'Name: value'`")
 }
 
 fn unusable(issuer: &str) -> Error {

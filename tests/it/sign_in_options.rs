@@ -171,6 +171,12 @@ fn a_device_that_is_told_to_slow_down_or_no_asks_no_more() {
     let (code, text) = place.login(&["--device-code", "--auth-timeout=3"]).end();
     assert!(code == 4 && text.contains("nobody entered the code in time"), "{text}");
     assert_eq!(place.grants(DEVICE).len(), 1, "the next one would be six seconds later");
+
+    let place = Authorization::start();
+    place.change(|script| script.pending = usize::MAX);
+    place.login(&["--device-code", "--auth-timeout=2.5"]).end();
+    let asked = place.grants(DEVICE).len();
+    assert!((1..=2).contains(&asked), "once a second, though the server says 0: {asked}");
 }
 
 /// AU-16: a server of 2025-03-26 is its own authorization server, with or without metadata.
