@@ -211,7 +211,7 @@ impl Callback {
 fn address(host: &str, path: &str) -> Result<Url, Error> {
     let unusable = |cause: &str| {
         let what = "the address that the browser comes back to cannot be used";
-        Error::new(Kind::Config, what).because(cause)
+        Error::new(Kind::Config, what).because(cause).hint("check `--host` and `--callback-path`")
     };
     let written = match host.parse::<Ipv6Addr>() {
         Ok(address) => format!("[{address}]"),

@@ -35,11 +35,10 @@ impl Discovered {
     /// It is missing, or not one that may be used (AU-60).
     pub fn endpoint(&self, name: &str) -> Result<Url, Error> {
         let Some(url) = text(&self.metadata, name) else {
-            return Err(unusable(&self.issuer).because(format!("it names no {name}")));
+            return Err(broken(&self.issuer, &format!("it names no {name}")));
         };
-        let mut url = may_be_asked(url).map_err(|why| {
-            unusable(&self.issuer).because(format!("its {name} cannot be used: {why}"))
-        })?;
+        let mut url = may_be_asked(url)
+            .map_err(|why| broken(&self.issuer, &format!("its {name} cannot be used: {why}")))?;
         // None may have one (RFC 6749, 3.1), and what is added would come after it.
         url.set_fragment(None);
         Ok(url)
@@ -58,9 +57,9 @@ impl Discovered {
         if self.is_assumed || self.lists("code_challenge_methods_supported", "S256") {
             return Ok(());
         }
-        Err(unusable(&self.issuer).because(
-            "it does not say that it supports PKCE with S256, without which a code could be stolen",
-        ))
+        let why =
+            "it does not say that it supports PKCE with S256, without which a code could be stolen";
+        Err(broken(&self.issuer, why))
     }
 }
 
@@ -95,8 +94,8 @@ pub async fn discover(
 /// # Errors
 /// It cannot be asked, or has no metadata.
 pub async fn of_issuer(exchange: &Exchange, issuer: String) -> Result<Discovered, Error> {
-    let found = server_metadata(exchange, &issuer).await?;
-    let missing = || unusable(&issuer).because("it has no metadata");
+    let found = server_metadata(exchange, &issuer, |named| is_same(named, &issuer)).await?;
+    let missing = || broken(&issuer, "it has no metadata");
     let (metadata, issuer) = found.ok_or_else(missing)?;
     Ok(Discovered { issuer, resource: None, scope: None, metadata, is_assumed: false })
 }
@@ -153,7 +152,10 @@ fn issuer_of(metadata: &Value, accepted: Option<&str>) -> Result<String, Error> 
 /// A remote without metadata is its own authorization server (AU-16).
 async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String, bool), Error> {
     let origin = endpoint.origin().ascii_serialization();
-    if let Some((metadata, issuer)) = server_metadata(exchange, &origin).await? {
+    // Nobody has named an issuer, and the metadata may name any of this origin; not another's, whose
+    // answers (AU-35) would then be taken for this one's.
+    let fits = |named: &str| may_be_asked(named).is_ok_and(|named| same_origin(&named, endpoint));
+    if let Some((metadata, issuer)) = server_metadata(exchange, &origin, fits).await? {
         return Ok((metadata, issuer, false));
     }
     let at = |path: &str| format!("{origin}{path}");
@@ -166,10 +168,11 @@ async fn of_origin(exchange: &Exchange, endpoint: &Url) -> Result<(Value, String
 }
 
 /// An authorization server's metadata and its name there; `None` where it has none (AU-13). That
-/// must be the name it was asked by, or the one that the options accept (AU-14).
+/// must fit how it was asked for, or be the one that the options accept (AU-14).
 async fn server_metadata(
     exchange: &Exchange,
     issuer: &str,
+    fits: impl Fn(&str) -> bool,
 ) -> Result<Option<(Value, String)>, Error> {
     let url = may_be_asked(issuer)
         .map_err(|why| unusable(issuer).because(format!("its address cannot be used: {why}")))?;
@@ -178,7 +181,7 @@ async fn server_metadata(
     for candidate in server_candidates(&url) {
         let Found::Document(metadata) = exchange.get(&candidate).await? else { continue };
         let named = text(&metadata, "issuer").unwrap_or_default().to_owned();
-        if is_same(&named, issuer) || accepted == Some(&named) {
+        if fits(&named) || accepted == Some(&named) {
             return Ok(Some((metadata, named)));
         }
         other = other.or(Some(named));
@@ -198,7 +201,7 @@ fn is_same(named: &str, asked: &str) -> bool {
 fn is_of_another(issuer: &str, other: &str) -> Error {
     let (asked, named) = (clip(issuer), clip(other));
     if named.is_empty() {
-        return unusable(issuer).because("its metadata names no issuer");
+        return broken(issuer, "its metadata names no issuer");
     }
     let cause = format!("its metadata names another issuer, `{named}` where `{asked}` was asked");
     let error = unusable(issuer).because(cause);
@@ -208,6 +211,14 @@ fn is_of_another(issuer: &str, other: &str) -> Error {
         return error;
     }
     error.hint(format!("if both are yours to trust, pass `--accept-issuer {other}`"))
+}
+
+/// What only those who run an authorization server can mend.
+fn broken(issuer: &str, cause: &str) -> Error {
+    unusable(issuer)
+        .because(cause)
+        .hint("tell whoever runs it")
+        .hint("if the MCP server takes a key as well, pass that with `--header 'Name: value'`")
 }
 
 fn unusable(issuer: &str) -> Error {

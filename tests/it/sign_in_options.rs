@@ -171,19 +171,26 @@ fn a_device_that_is_told_to_slow_down_or_no_asks_no_more() {
     let (code, text) = place.login(&["--device-code", "--auth-timeout=3"]).end();
     assert!(code == 4 && text.contains("nobody entered the code in time"), "{text}");
     assert_eq!(place.grants(DEVICE).len(), 1, "the next one would be six seconds later");
+
+    let place = Authorization::start();
+    place.change(|script| script.pending = usize::MAX);
+    place.login(&["--device-code", "--auth-timeout=2.5"]).end();
+    let asked = place.grants(DEVICE).len();
+    assert!((1..=2).contains(&asked), "once a second, though the server says 0: {asked}");
 }
 
 /// AU-16: a server of 2025-03-26 is its own authorization server, with or without metadata.
 #[test]
 fn a_server_that_says_nothing_is_its_own_authorization_server() {
-    let at_home = |has_metadata: bool| {
+    // The name in the metadata, if there is any: the origin's, or one of the origin's.
+    let at_home = |issuer: Option<&'static str>| {
         Remote::start(move |request, exchange| {
             let host = request.header("host").unwrap_or_default();
             match request.path.split('?').next().unwrap_or_default() {
                 "/mcp" => exchange.reply(401, &[], ""),
-                "/.well-known/oauth-authorization-server" if has_metadata => exchange.json(
+                "/.well-known/oauth-authorization-server" if issuer.is_some() => exchange.json(
                     json!({
-                        "issuer": format!("http://{host}"),
+                        "issuer": issuer.unwrap_or_default().replace("{host}", host),
                         "authorization_endpoint": format!("http://{host}/enter"),
                         "token_endpoint": format!("http://{host}/get"),
                         "registration_endpoint": format!("http://{host}/register"),
@@ -198,10 +205,13 @@ fn a_server_that_says_nothing_is_its_own_authorization_server() {
             }
         })
     };
-    for (has_metadata, page_at, token_at) in
-        [(true, "/enter", "/get"), (false, "/authorize", "/token")]
-    {
-        let (place, server) = (Authorization::start(), at_home(has_metadata));
+    for (issuer, page_at, token_at) in [
+        (Some("http://{host}"), "/enter", "/get"),
+        (Some("http://{host}/"), "/enter", "/get"),
+        (Some("http://{host}/of/it"), "/enter", "/get"),
+        (None, "/authorize", "/token"),
+    ] {
+        let (place, server) = (Authorization::start(), at_home(issuer));
         let login = place.login_to(&server.url("/mcp"), &[]);
         let page = login.page();
         assert_eq!(page.path(), page_at);
@@ -216,6 +226,9 @@ fn a_server_that_says_nothing_is_its_own_authorization_server() {
             assert_eq!(request.header("mcp-protocol-version"), Some("2025-11-25"));
         }
     }
+    let (place, server) = (Authorization::start(), at_home(Some("https://other.example")));
+    let (code, text) = place.login_to(&server.url("/mcp"), &[]).end();
+    assert!(code == 5 && text.contains("another issuer"), "{text}");
 }
 
 /// AU-15: a server that is down has not said that there is nothing.
