@@ -32,7 +32,8 @@
 //! small MCP server behind it. `demo::composio` stands in for Composio's API in the same way. The
 //! tests run the bridge against the sandbox, and against rmcp's server, which others wrote.
 //!
-//! [`kept`] writes the files that are for their owner alone.
+//! [`kept`] writes the files that are for their owner alone, [`origin`] says whose an address is, and
+//! [`json`] reads the members of what others wrote.
 //!
 //! [`error`] holds the one error type and its three faces: text, exit code, JSON-RPC error.
 //!
@@ -73,10 +74,12 @@ pub mod config;
 pub mod demo;
 pub mod era;
 pub mod error;
+pub mod json;
 pub mod kept;
 pub mod local;
 pub mod logging;
 pub mod message;
+pub mod origin;
 pub mod protocol;
 pub mod remote;
 pub mod time;

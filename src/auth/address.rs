@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use reqwest::Url;
 
-use crate::config::endpoint::is_loopback;
+use crate::origin::is_loopback;
 
 /// Whether a URL names this machine or a private network by its address. Names are looked up
 /// elsewhere.

@@ -17,8 +17,9 @@ use reqwest::Url;
 
 use self::plan::{Opener, System};
 use crate::{
-    config::{endpoint::is_loopback, environment::Environment},
+    config::environment::Environment,
     error::{Error, Kind, is_unfit},
+    origin::is_loopback,
 };
 
 /// A program that still runs after this time has opened the page: it is the browser itself.

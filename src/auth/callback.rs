@@ -35,7 +35,7 @@ use self::{
     page::Page,
     request::{Said, Site, Wrong},
 };
-use super::grant::clip;
+use super::exchange::clip;
 use crate::{
     error::{Error, Kind},
     local::http::serve as serve_http,

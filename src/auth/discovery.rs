@@ -5,12 +5,12 @@ use serde_json::Value;
 
 use super::{
     challenge::Challenge,
-    exchange::{Exchange, Found, may_be_asked, text, texts},
-    grant::clip,
+    exchange::{Exchange, Found, clip},
 };
 use crate::{
     error::{Error, Kind},
-    remote::redirect::same_origin,
+    json::{text, texts},
+    origin::{may_be_asked, same_origin},
 };
 
 /// What is known of the remote and its authorization server before anybody signs in.

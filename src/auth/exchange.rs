@@ -10,12 +10,12 @@ use tokio::sync::OnceCell;
 
 use super::guard::{self, Guard};
 use crate::{
-    config::{Config, endpoint::is_loopback, sign_in::SignIn},
+    config::{Config, sign_in::SignIn},
     error::{Error, Kind, is_unfit},
     protocol::LEGACY_VERSIONS,
     remote::{
         build::build_looking_up,
-        client::cause,
+        cause::cause,
         redirect::{self, Redirect},
     },
 };
@@ -216,25 +216,6 @@ async fn read(mut response: Response, url: &Url) -> Result<Value, Error> {
     Ok(serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// Reads a URL of an authorization server: encrypted, or on this machine (AU-60, SEC-3).
-///
-/// # Errors
-/// Why it may not be used.
-pub fn may_be_asked(text: &str) -> Result<Url, &'static str> {
-    // A parser of URLs drops some of these without a word, and what is said shows them all.
-    if text.chars().any(|letter| letter.is_whitespace() || is_unfit(letter)) {
-        return Err("it holds characters that do not belong in a URL");
-    }
-    let url = Url::parse(text).map_err(|_| "it is no URL")?;
-    if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback(&url)) {
-        return Err("it is not https://");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it holds a user name or a password");
-    }
-    Ok(url)
-}
-
 /// The text of a form.
 pub fn form(fields: &[(&str, &str)]) -> String {
     // The encoding of a query is that of a form.
@@ -242,38 +223,23 @@ pub fn form(fields: &[(&str, &str)]) -> String {
     url.ok().and_then(|url| url.query().map(String::from)).unwrap_or_default()
 }
 
-/// A member that is a text with something in it.
-pub fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
-    value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+/// What a server says, fit for a terminal.
+pub fn clip(text: &str) -> String {
+    text.chars().map(|letter| if is_unfit(letter) { ' ' } else { letter }).take(300).collect()
 }
 
-/// The texts of a member that is a list.
-pub fn texts<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v str> {
-    value.get(name).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+/// A number of seconds, which some write as a text.
+pub fn seconds(value: Option<&Value>) -> Option<u64> {
+    let value = value?;
+    value.as_u64().or_else(|| value.as_str()?.parse().ok()).or_else(|| {
+        let seconds = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
+        Some(seconds.as_secs())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_encrypted_addresses_and_this_machine_are_asked() {
-        for (url, may) in [
-            ("https://as.example/token", true),
-            ("http://localhost:1/token", true),
-            ("http://127.0.0.1:1/token", true),
-            ("http://evil.example/token", false),
-            ("javascript:alert(1)", false),
-            ("file:///etc/passwd", false),
-            ("https://user:SECRET@as.example/", false),
-            ("nothing", false),
-            ("https://as.example/\u{1b}[31m", false),
-            ("https://as.exa\nmple/", false),
-            ("https://as.example/\u{202e}", false),
-        ] {
-            assert_eq!(may_be_asked(url).is_ok(), may, "{url}");
-        }
-    }
 
     /// AU-61; what the person named may be anywhere.
     #[tokio::test]

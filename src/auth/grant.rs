@@ -1,19 +1,27 @@
 //! Tokens for something: a code, a refresh token, a device's code, a client's own name.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use base64::{Engine, prelude::BASE64_STANDARD};
+use base64::{
+    Engine,
+    prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD},
+};
 use http::HeaderValue;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+
+use ring::rand::{SecureRandom, SystemRandom};
 
 use super::{
-    exchange::{Answer, Exchange, failed, form, may_be_asked, text},
-    jwt, program,
+    exchange::{Answer, Exchange, failed, form},
+    exchange::{clip, seconds},
+    program,
     store::{Client, Proof, SignIn, Tokens},
 };
-use crate::error::{Error, Kind, is_unfit};
+use crate::{
+    error::{Error, Kind},
+    json::text,
+    kept::now,
+    origin::may_be_asked,
+};
 
 /// Why there is no token.
 #[derive(Debug)]
@@ -57,7 +65,7 @@ pub async fn ask(
 ) -> Result<Tokens, Failure> {
     let Grant { mut fields, client, issuer, resource, scope } = grant;
     fields.extend(resource.map(|resource| ("resource", resource)));
-    let assertion = jwt::assertion(client, issuer, now()).map_err(Failure::Passing)?;
+    let assertion = assertion(client, issuer, now()).map_err(Failure::Passing)?;
     let authorization = prove(client, assertion.as_ref(), &mut fields);
     let answer = exchange.post_form(token_endpoint, &fields, authorization).await;
     let answer = answer.map_err(Failure::Passing)?;
@@ -206,29 +214,32 @@ pub fn said(answer: &Answer) -> String {
     }
 }
 
-/// What a server says, fit for a terminal.
-pub fn clip(text: &str) -> String {
-    text.chars().map(|letter| if is_unfit(letter) { ' ' } else { letter }).take(300).collect()
-}
-
-/// A number of seconds, which some write as a text.
-pub fn seconds(value: Option<&Value>) -> Option<u64> {
-    let value = value?;
-    value.as_u64().or_else(|| value.as_str()?.parse().ok()).or_else(|| {
-        let seconds = Duration::try_from_secs_f64(value.as_f64()?).ok()?;
-        Some(seconds.as_secs())
-    })
-}
-
-/// Seconds since 1970.
-pub fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+/// What a client with a key shows to the authorization server `issuer`; `None` for a client that
+/// shows who it is in another way. `now` is in seconds since 1970.
+///
+/// # Errors
+/// The key is missing: it is never stored.
+pub fn assertion(client: &Client, issuer: &str, now: u64) -> Result<Option<SecretString>, Error> {
+    if client.proof != Proof::PrivateKey {
+        return Ok(None);
+    }
+    let key = client.key.as_ref().ok_or_else(|| {
+        Error::new(Kind::Config, "the client's private key is missing")
+            .because("the client was signed in with a key, which is never stored")
+            .hint("pass `--static-oauth-client-info @FILE` with client_id and private_key_file")
+    })?;
+    let mut unique = [0; 16];
+    let filled = SystemRandom::new().fill(&mut unique);
+    let unique = BASE64_URL_SAFE_NO_PAD.encode(unique);
+    let assertion = filled.ok().and_then(|()| key.assertion(&client.id, issuer, &unique, now));
+    let failed = || Error::new(Kind::Unexpected, "could not sign with the client's private key");
+    assertion.map(Some).ok_or_else(failed)
 }
 
 #[cfg(test)]
 mod tests {
     use http::StatusCode;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -206,7 +206,7 @@ mod tests {
             let client = client.tls_backend_preconfigured(tls).build().expect("a client");
             let wait = std::time::Duration::from_millis(300);
             let result = client.get(target).timeout(wait).send().await;
-            let said = crate::remote::client::cause(&result.expect_err("nobody answers"));
+            let said = crate::remote::cause::cause(&result.expect_err("nobody answers"));
             let report = because(failed(), said).report();
             assert_eq!(report.contains("private address"), !connects, "{report}");
             assert_eq!(report.contains("--accept-issuer"), !connects, "{report}");

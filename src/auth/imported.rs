@@ -8,7 +8,7 @@ use tracing::warn;
 use super::{
     discovery::discover,
     exchange::Exchange,
-    grant::{self, Failure, now},
+    grant::{self, Failure},
     mcp_remote::{
         self, Lease, Place, Refreshed, Taking,
         lease::{LASTS, POLL},
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     config::{Config, sign_in::Resource},
     error::{Error, Kind},
+    kept::now,
 };
 
 /// A sign-in, and where it is.

@@ -14,8 +14,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    exchange::{Exchange, text},
-    grant::now,
+    exchange::Exchange,
     login::{Login, NOTHING, Notice},
     news::{News, Want, union},
     source::Source,
@@ -24,6 +23,8 @@ use super::{
 use crate::{
     config::{Config, environment::Environment},
     error::{Error, Kind},
+    json::text,
+    kept::now,
 };
 
 /// How often it is looked what the others do, and whether somebody has signed in by other means.

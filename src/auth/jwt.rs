@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ring::{
-    rand::{SecureRandom, SystemRandom},
+    rand::SystemRandom,
     rsa::{KeyPairComponents, PublicKeyComponents},
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
@@ -21,11 +21,7 @@ use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::{
-    exchange::text,
-    store::{Client, Proof},
-};
-use crate::error::{Error, Kind};
+use crate::json::text;
 
 /// How long an assertion is good for, in seconds: enough for clocks that do not quite agree.
 const LIFE: u64 = 300;
@@ -88,7 +84,13 @@ impl Key {
     /// What the client `id` shows to the authorization server `issuer`, which is the audience
     /// unless the options name another. `unique` is the assertion's own id, `now` in seconds since
     /// 1970. `None` where the key does not sign.
-    fn assertion(&self, id: &str, issuer: &str, unique: &str, now: u64) -> Option<SecretString> {
+    pub(super) fn assertion(
+        &self,
+        id: &str,
+        issuer: &str,
+        unique: &str,
+        now: u64,
+    ) -> Option<SecretString> {
         let mut header = json!({ "alg": self.algorithm, "typ": "JWT" });
         if let Some(id) = &self.id {
             header["kid"] = json!(id);
@@ -184,26 +186,4 @@ fn of_jwk(jwk: &Value) -> Option<Found> {
         }
         _ => None,
     }
-}
-
-/// What a client with a key shows to the authorization server `issuer`; `None` for a client that
-/// shows who it is in another way. `now` is in seconds since 1970.
-///
-/// # Errors
-/// The key is missing: it is never stored.
-pub fn assertion(client: &Client, issuer: &str, now: u64) -> Result<Option<SecretString>, Error> {
-    if client.proof != Proof::PrivateKey {
-        return Ok(None);
-    }
-    let key = client.key.as_ref().ok_or_else(|| {
-        Error::new(Kind::Config, "the client's private key is missing")
-            .because("the client was signed in with a key, which is never stored")
-            .hint("pass `--static-oauth-client-info @FILE` with client_id and private_key_file")
-    })?;
-    let mut unique = [0; 16];
-    let filled = SystemRandom::new().fill(&mut unique);
-    let unique = BASE64_URL_SAFE_NO_PAD.encode(unique);
-    let assertion = filled.ok().and_then(|()| key.assertion(&client.id, issuer, &unique, now));
-    let failed = || Error::new(Kind::Unexpected, "could not sign with the client's private key");
-    assertion.map(Some).ok_or_else(failed)
 }

@@ -16,8 +16,8 @@ use super::{
     callback::{Answer, Callback, Ending},
     challenge::{self, Challenge},
     discovery::{Discovered, discover},
-    exchange::Exchange,
-    grant::{self, Failure, Grant, clip, now},
+    exchange::{Exchange, clip},
+    grant::{self, Failure, Grant},
     news::{Want, union},
     program, registration,
     store::{Client, SignIn, Tokens},
@@ -29,6 +29,7 @@ use crate::{
         sign_in::{Resource, Way},
     },
     error::{Error, Kind},
+    kept::now,
     remote::{body::Sent, client::Connector, event::End, hint, refusal::is_passing},
 };
 

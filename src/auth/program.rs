@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use super::{
     discovery,
-    exchange::{Exchange, text},
-    grant::{self, Failure, Grant, now},
-    jwt, registration,
+    exchange::Exchange,
+    grant::{self, Failure, Grant},
+    registration,
     store::{Client, SignIn, Tokens},
 };
 use crate::{
@@ -19,6 +19,8 @@ use crate::{
         sign_in::{SignIn as Options, Way},
     },
     error::{Error, Kind},
+    json::text,
+    kept::now,
 };
 
 /// An assertion in the place of a code (RFC 7523, 2.1).
@@ -115,7 +117,7 @@ async fn identity(
         ("subject_token_type", &provider.subject_type),
     ];
     fields.extend(scope.as_deref().map(|scope| ("scope", scope)));
-    let assertion = jwt::assertion(&client, &issuer, now()).map_err(Failure::Passing)?;
+    let assertion = grant::assertion(&client, &issuer, now()).map_err(Failure::Passing)?;
     let authorization = grant::prove(&client, assertion.as_ref(), &mut fields);
     let answer = exchange.post_form(&url, &fields, authorization).await?;
     grant::check(&url, &answer)?;

@@ -6,13 +6,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     discovery::Discovered,
-    exchange::{Exchange, text, texts},
-    grant::{now, said, seconds},
+    exchange::{Exchange, seconds},
+    grant::said,
     store::{Client, Proof},
 };
 use crate::{
     config::sign_in::{SignIn, StaticClient},
     error::{Error, Kind},
+    json::{text, texts},
+    kept::now,
 };
 
 /// Has the form of a challenge (RFC 7636, 4.2), and no verifier that anybody knows.

@@ -8,12 +8,12 @@ use tracing::{debug, warn};
 
 use super::{
     exchange::Exchange,
-    grant::{self, Failure, now},
+    grant::{self, Failure},
     imported::{self, Renewal},
     registration,
     store::{Place, SignIn, Tokens},
 };
-use crate::{config::Config, error::Error};
+use crate::{config::Config, error::Error, kept::now};
 
 /// The longest time before its end at which a token is renewed, in seconds.
 const MARGIN: u64 = 300;

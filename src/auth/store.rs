@@ -9,10 +9,11 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 
-use super::{exchange::text, jwt::Key};
+use super::jwt::Key;
 use crate::{
     config::{Config, sign_in::Resource},
     error::{Error, Kind},
+    json::text,
     kept,
 };
 

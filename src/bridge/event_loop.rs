@@ -29,7 +29,8 @@ use crate::{
         stdin::Stdin,
         stdout::Stdout,
     },
-    remote::{body::MESSAGE_LIMIT, event::Event, redirect, report::Reporter},
+    origin,
+    remote::{body::MESSAGE_LIMIT, event::Event, report::Reporter},
     time::{Millis, Now},
 };
 
@@ -223,7 +224,7 @@ fn secret() -> [u8; 32] {
 
 fn settings(config: &Config, store: &Store) -> Settings {
     Settings {
-        origin: redirect::origin(&config.endpoint),
+        origin: origin::origin(&config.endpoint),
         strategy: config.strategy,
         protocol: config.protocol,
         known: store.transport(),

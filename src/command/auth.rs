@@ -10,13 +10,14 @@ use serde_json::{Value, json};
 
 use crate::{
     auth::{
-        exchange::text,
-        grant::{clip, now},
+        exchange::clip,
         mcp_remote,
         store::{self, SignIn},
     },
     config::environment::Environment,
     error::{Error, is_unfit},
+    json::text,
+    kept::now,
 };
 
 /// What stands in the place of an endpoint that nobody wrote down.

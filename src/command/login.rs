@@ -10,9 +10,10 @@ use crate::{
         store::Place,
     },
     cli::Cli,
-    config::{Config, endpoint::is_loopback, environment::Environment},
+    config::{Config, environment::Environment},
     error::{Error, Kind},
     logging,
+    origin::is_loopback,
 };
 
 /// Signs in, and keeps the sign-in.

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     config::{Config, session::Wish},
     error::{Error, Kind},
-    remote::redirect::same_origin,
+    origin::same_origin,
 };
 
 /// How soon after a session was made its loss is no reason to make another one.

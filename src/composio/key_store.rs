@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::key::{Ids, Key};
 use crate::{
-    auth::exchange::text,
     config::environment::Environment,
     error::{Error, Kind},
+    json::text,
     kept,
 };
 

@@ -9,7 +9,7 @@ use reqwest::Url;
 use crate::{
     config::credential::is_composio_host,
     error::{Error, Kind},
-    remote::redirect::same_origin,
+    origin::same_origin,
 };
 
 /// What a URL leads to.
@@ -422,3 +422,21 @@ fn is_placeholder(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests;
+
+/// The id of a session that a person names: the id itself, or a URL that holds it.
+///
+/// # Errors
+/// There is none in it; the message does not repeat it.
+pub fn named_session(named: &str) -> Result<&str, Error> {
+    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
+    let before_query = named.split(['?', '#']).next().unwrap_or_default();
+    let is_id = |part: &&str| {
+        part.strip_prefix("trs_")
+            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_letter))
+    };
+    before_query.trim().split('/').find(is_id).ok_or_else(|| {
+        Error::new(Kind::Usage, "that is no Composio session")
+            .because("the id of a session begins with trs_")
+            .hint("`composio-bridge session list` shows those that are remembered here")
+    })
+}

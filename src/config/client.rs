@@ -15,11 +15,10 @@ use super::{
     sign_in::{StaticClient, page},
 };
 use crate::{
-    auth::{
-        exchange::{may_be_asked, text},
-        jwt::Key,
-    },
+    auth::jwt::Key,
     error::{Error, Kind},
+    json::text,
+    origin::may_be_asked,
 };
 
 /// The value of an option cannot be used. The value itself is not shown.

@@ -7,11 +7,10 @@
 use http::{HeaderName, HeaderValue};
 use reqwest::Url;
 
-use super::endpoint::is_loopback;
 use crate::{
     composio::key::{self, Place},
     error::{Error, Kind},
-    remote::redirect::same_origin,
+    origin::{is_loopback, same_origin},
 };
 
 /// The headers that carry a credential.

@@ -1,10 +1,15 @@
 //! Which URL may be an endpoint.
 
-use std::net::IpAddr;
-
 use reqwest::Url;
 
-use crate::error::{Error, Kind};
+use super::environment::Environment;
+use crate::{
+    error::{Error, Kind},
+    origin::{is_loopback, may_be_asked},
+};
+
+/// Where Composio's API is, unless `COMPOSIO_BASE_URL` says otherwise.
+const BASE: &str = "https://backend.composio.dev";
 
 /// Reads the endpoint's URL. `kind` is the kind of an error in its form: of usage where the
 /// command line named it.
@@ -53,19 +58,25 @@ fn unusable(kind: Kind) -> Error {
     Error::new(kind, "the URL of the remote server cannot be used")
 }
 
-/// Whether a URL names this machine.
-pub fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// The first `{name}` outside the query, where braces may be data.
 fn placeholder(text: &str) -> Option<&str> {
     let before_query = text.split(['?', '#']).next()?;
     let (_, rest) = before_query.split_once('{')?;
     let (name, _) = rest.split_once('}')?;
     Some(name)
+}
+
+/// The base of Composio's API.
+///
+/// # Errors
+/// `COMPOSIO_BASE_URL` says something that cannot be one; the message does not repeat it.
+pub(super) fn base(environment: &Environment) -> Result<String, Error> {
+    let Some(text) = environment.get("COMPOSIO_BASE_URL") else { return Ok(BASE.to_owned()) };
+    may_be_asked(text).map(String::from).map_err(|why| {
+        Error::new(Kind::Config, "the API that COMPOSIO_BASE_URL names cannot be used")
+            .because(why)
+            .hint(format!("leave it unset for {BASE}"))
+    })
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::{
         key_store::{self, KeyStore},
     },
     error::{self, Error},
-    remote::redirect::same_origin,
+    origin::same_origin,
 };
 
 /// Our variables with a key, the first before the next, and the kind of a key there whose prefix

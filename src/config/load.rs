@@ -27,6 +27,7 @@ use crate::{
         url::{self, Shape},
     },
     error::{Error, Kind},
+    origin::is_loopback,
 };
 
 const CONNECT: Duration = Duration::from_secs(10);
@@ -83,7 +84,7 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn for_api(mut cli: Cli, env: &Environment) -> Result<Config, Error> {
-        cli.settings.url = Some(rest::base(env)?);
+        cli.settings.url = Some(endpoint::base(env)?);
         Config::load_for(Purpose::Api, cli, env)
     }
 
@@ -131,7 +132,7 @@ impl Config {
             Choice::None => (None, None),
             Choice::Misfit(error) => (None, Some(error)),
         };
-        let is_private = endpoint.scheme() == "https" || endpoint::is_loopback(&endpoint);
+        let is_private = endpoint.scheme() == "https" || is_loopback(&endpoint);
         let mut network = network(&settings)?;
         extra_certificates(&mut network, env, &mut warnings);
         let config = Config {

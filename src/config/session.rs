@@ -5,15 +5,12 @@ use std::{fs, path::Path};
 use reqwest::Url;
 use serde_json::Value;
 
-use super::environment::Environment;
+use super::{endpoint::base, environment::Environment};
 use crate::{
     cli::Settings,
     composio::{
-        rest,
-        session::{
-            self,
-            body::{Purpose, build},
-        },
+        session::body::{Purpose, build},
+        url::named_session,
     },
     error::{Error, Kind},
 };
@@ -52,14 +49,14 @@ pub(super) fn target(settings: &Settings, env: &Environment) -> Result<Option<Ta
             .hint("leave out the URL, and name the user with `--user ID`")
             .hint("or change that session with `composio-bridge session update`"));
     }
-    let base = rest::base(env)?;
+    let base = base(env)?;
     if let Some(named) = options.text("session") {
         if options.len() > 1 {
             return Err(wrong("`--session` names a session that is configured already")
                 .hint("leave out the other options of sessions")
                 .hint("or change it with `composio-bridge session update`"));
         }
-        let id = session::id(named)?;
+        let id = named_session(named)?;
         return Ok(Some(Target::Url(below(&base, &["tool_router", id, "mcp"])?.into())));
     }
     let document = options.text("session-config").map(|path| document(path, env)).transpose()?;

@@ -8,14 +8,13 @@ use serde_json::{Map, Value};
 
 use super::{
     client::{IdentityProvider, TokenSource, client, identity_provider, object, wrong},
-    endpoint::is_loopback,
     environment::Environment,
 };
 use crate::{
-    auth::{exchange::may_be_asked, jwt::Key, mcp_remote},
+    auth::{jwt::Key, mcp_remote},
     cli::{HeaderSource, Settings, sign_in::SignInSettings, value::PositiveSeconds},
     error::{Error, Kind},
-    remote::redirect::same_origin,
+    origin::{is_loopback, may_be_asked, same_origin},
 };
 
 /// How long a person may take to sign in.

@@ -16,8 +16,9 @@ use rustls::{
 };
 
 use crate::{
-    config::{Config, ProxyChoice, endpoint::is_loopback},
+    config::{Config, ProxyChoice},
     error::{Error, Kind},
+    origin::is_loopback,
 };
 
 /// Whether any connection will be encrypted. Without, no certificate store is loaded, which is
@@ -41,6 +42,13 @@ pub fn proxy_of(config: &Config) -> Option<Url> {
     };
     let host = endpoint.host_str().unwrap_or_default();
     proxy.filter(|_| !except.is_some_and(|list| excepted(host, &list)))
+}
+
+/// Where a proxy is, without the user name and the password.
+pub fn address(proxy: &Url) -> String {
+    let host = proxy.host_str().unwrap_or_default();
+    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}://{host}{port}", proxy.scheme())
 }
 
 /// What the usual variables say about the proxy for a URL.
@@ -239,8 +247,7 @@ fn bad_file(path: &Path, what: &str, cause: &str) -> Error {
 }
 
 fn unusable(error: &reqwest::Error) -> Error {
-    Error::new(Kind::Config, "could not set up the HTTP client")
-        .because(super::client::cause(error))
+    Error::new(Kind::Config, "could not set up the HTTP client").because(super::cause::cause(error))
 }
 
 #[cfg(test)]

@@ -9,9 +9,11 @@ use tokio::sync::OnceCell;
 
 use super::{
     body::{Collected, MESSAGE_LIMIT, Outgoing, Sent},
-    build::{build, needs_tls, proxy_of},
+    build::{address, build, needs_tls, proxy_of},
+    cause::cause,
     direct::{Cookies, Direct, Failure},
     event::{End, Refusal},
+    field::{media_type, retry_after},
     redirect::{self, Redirect},
 };
 use crate::{
@@ -19,6 +21,7 @@ use crate::{
     composio::{keeper::Keeper, key::Key, url::Shape},
     config::{Config, Timeouts},
     error::{Error, Kind},
+    origin::same_origin,
 };
 
 /// The header that names an MCP session.
@@ -183,7 +186,7 @@ impl Client {
         let mut target = url;
         // Tokens go to the endpoint's own origin and nowhere else (SEC-8).
         let tokens = self.tokens.as_ref();
-        let tokens = tokens.filter(|_| redirect::same_origin(&target, &self.endpoint));
+        let tokens = tokens.filter(|_| same_origin(&target, &self.endpoint));
         if let Some(token) = authorized(tokens).await {
             headers.insert(header::AUTHORIZATION, token);
         }
@@ -347,35 +350,6 @@ impl Client {
     }
 }
 
-/// The deepest cause of an HTTP error, which is the one that says something to a person; never
-/// with the URL, whose query may be secret.
-pub fn cause(error: &reqwest::Error) -> String {
-    let deepest = deepest(error);
-    match deepest.downcast_ref::<reqwest::Error>() {
-        Some(_) if error.is_timeout() => "timed out".to_owned(),
-        Some(_) => "the HTTP exchange failed".to_owned(),
-        None => deepest.to_string(),
-    }
-}
-
-/// The end of an error's chain of causes.
-pub(super) fn deepest<'e>(
-    error: &'e (dyn std::error::Error + 'static),
-) -> &'e (dyn std::error::Error + 'static) {
-    let mut deepest = error;
-    while let Some(next) = deepest.source() {
-        deepest = next;
-    }
-    deepest
-}
-
-/// Where a proxy is, without the user name and the password.
-pub(crate) fn address(proxy: &Url) -> String {
-    let host = proxy.host_str().unwrap_or_default();
-    let port = proxy.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}://{host}{port}", proxy.scheme())
-}
-
 /// HTTP/2 lets a server say that it never looked at a request (RFC 9113, 6.8 and 8.7).
 fn was_refused_unprocessed(error: &reqwest::Error) -> bool {
     let mut source = error.source();
@@ -395,13 +369,6 @@ fn is_redirect(status: StatusCode) -> bool {
     matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308)
 }
 
-/// The media type of a response, lower case, without parameters.
-pub fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = value.unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
-}
-
 /// The token of a sign-in, if there is one.
 async fn authorized(tokens: Option<&Arc<Source>>) -> Option<HeaderValue> {
     tokens?.header().await
@@ -419,18 +386,6 @@ fn login(endpoint: &Url) -> Box<str> {
     let mut shown = endpoint.clone();
     shown.set_query(endpoint.query().map(|_| "..."));
     format!("composio-bridge login {shown}").into()
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), as a wait from now.
-pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    /// As good as never; a server that asks for more has still asked for a wait.
-    const LONGEST: f64 = 1e9;
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds.min(LONGEST)).ok();
-    }
-    let date = httpdate::parse_http_date(value).ok()?;
-    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
 async fn resolve_key(config: &Config) -> Result<Option<Key>, Error> {

@@ -26,7 +26,10 @@ use reqwest::{
 };
 
 use super::body::{Outgoing, Sent};
-use crate::config::{Config, ProxyChoice, endpoint::is_loopback};
+use crate::{
+    config::{Config, ProxyChoice},
+    origin::is_loopback,
+};
 
 /// A client for one endpoint on this machine.
 pub struct Direct {
@@ -99,7 +102,7 @@ impl Direct {
         self.add_cookies(url, request.headers_mut());
         let response = self.http.request(request).await.map_err(|error| Failure {
             is_unsent: error.is_connect(),
-            cause: super::client::deepest(&error).to_string(),
+            cause: super::cause::deepest(&error).to_string(),
         })?;
         self.keep_cookies(url, response.headers());
         let (parts, incoming) = response.into_parts();

@@ -7,12 +7,13 @@ use reqwest::Url;
 
 use super::{
     body::Sent,
-    client::{Client, media_type},
+    client::Client,
     event::{End, Event, Get, Post, Route, StreamEnd},
-    redirect,
+    field::media_type,
     report::Reporter,
     sse::{Events, Sse},
 };
+use crate::origin::{origin, same_origin};
 
 /// Sends one message; its answer comes on the stream, not here (SSE-5).
 pub async fn post(client: &Client, post: Post, sent: Sent, events: &Reporter) {
@@ -102,10 +103,10 @@ fn resolve(base: &Url, data: &str) -> Result<Url, End> {
     let url = base
         .join(bare)
         .map_err(|_| End::Malformed("an `endpoint` event that is not a URL".to_owned()))?;
-    if redirect::same_origin(base, &url) {
+    if same_origin(base, &url) {
         return Ok(url);
     }
-    let origin = redirect::origin(&url);
+    let origin = origin(&url);
     Err(End::Malformed(format!("an `endpoint` event that points to another origin: {origin}")))
 }
 

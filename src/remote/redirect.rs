@@ -6,6 +6,8 @@
 
 use reqwest::Url;
 
+use crate::origin::{origin, same_origin};
+
 /// The most redirects one request follows.
 pub const LIMIT: usize = 5;
 
@@ -30,18 +32,6 @@ pub fn decide(from: &Url, location: Option<&str>) -> Redirect {
     } else {
         Redirect::Foreign(origin(&target))
     }
-}
-
-/// Whether two URLs share scheme, host and port.
-pub fn same_origin(a: &Url, b: &Url) -> bool {
-    a.scheme() == b.scheme()
-        && a.host_str() == b.host_str()
-        && a.port_or_known_default() == b.port_or_known_default()
-}
-
-/// A URL's origin as text, without user name, path and query.
-pub fn origin(url: &Url) -> String {
-    url.origin().ascii_serialization()
 }
 
 #[cfg(test)]

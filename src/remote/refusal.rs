@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::event::Refusal;
 use crate::{
-    auth::{challenge, exchange},
+    auth::challenge,
     composio::url::Shape,
     error::{Error, Kind, is_unfit},
+    json::texts,
     message::{Message, member},
 };
 
@@ -180,7 +181,7 @@ impl Said {
         Said {
             // OAuth's shape: the error is a code, the description is for people.
             message: text(&body, "error_description").or(message).or_else(|| text(&body, "detail")),
-            errors: exchange::texts(error, "errors").take(MOST_ERRORS).map(clip).collect(),
+            errors: texts(error, "errors").take(MOST_ERRORS).map(clip).collect(),
             suggested_fix: text(error, "suggested_fix"),
             request_id: text(error, "request_id"),
         }

@@ -105,7 +105,7 @@ impl Body for Guarded {
             sleep.as_mut().reset(Instant::now() + *limit);
         }
         Poll::Ready(frame.map(|frame| {
-            let frame = frame.map_err(|error| Broken(super::client::cause(&error)))?;
+            let frame = frame.map_err(|error| Broken(super::cause::cause(&error)))?;
             let read = frame.data_ref().map_or(0, Bytes::len);
             if this.size.fetch_add(read, Ordering::Relaxed) + read > MESSAGE_LIMIT {
                 return Err(Broken("an event is larger than 128 MiB".to_owned()));

@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 
 use super::{
     body::Sent,
-    client::{Client, media_type},
+    client::Client,
     event::{End, Event, ExchangeId, Get, GetRoute, Mirrored, Post, Route, StreamEnd},
+    field::media_type,
     report::Reporter,
     sse::Events,
 };

@@ -25,6 +25,8 @@ const PURE: &[&str] = &[
     "bridge/memory.rs",
     "bridge/pending.rs",
     "protocol.rs",
+    "json.rs",
+    "origin.rs",
     "time.rs",
     "bridge/switch",
     "bridge/tools.rs",

@@ -5,6 +5,10 @@ use ring::{
 use secrecy::ExposeSecret;
 
 use super::*;
+use crate::auth::{
+    grant::assertion,
+    store::{Client, Proof},
+};
 
 /// Made for these tests alone.
 const RSA_JWK: &str = include_str!("rsa.json");

@@ -9,12 +9,14 @@ use crate::{
     auth::{
         browser,
         discovery::Discovered,
-        exchange::text,
-        grant::{self, Failure, Grant, clip, now, seconds},
-        jwt, registration,
+        exchange::{clip, seconds},
+        grant::{self, Failure, Grant},
+        registration,
         store::{Client, Tokens},
     },
     error::{Error, Kind},
+    json::text,
+    kept::now,
 };
 
 /// How often a device's code is asked about, in seconds, where the server does not say.
@@ -38,7 +40,7 @@ impl Login<'_> {
         let mut fields = Vec::new();
         fields.extend(scope.map(|scope| ("scope", scope)));
         fields.extend(resource.map(|resource| ("resource", resource)));
-        let assertion = jwt::assertion(&client, &discovered.issuer, now())?;
+        let assertion = grant::assertion(&client, &discovered.issuer, now())?;
         let authorization = grant::prove(&client, assertion.as_ref(), &mut fields);
         let answer = self.exchange.post_form(&url, &fields, authorization).await?;
         let (device, user, page) = (

@@ -9,7 +9,6 @@ use super::{
     talk::{self, clean},
 };
 use crate::{
-    auth::exchange::text,
     cli::{Cli, table::Options},
     composio::{
         rest::{Api, Call},
@@ -26,6 +25,7 @@ use crate::{
     },
     config::environment::Environment,
     error::{Error, Kind},
+    json::text,
 };
 use files::Found;
 

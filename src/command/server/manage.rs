@@ -7,12 +7,12 @@ use super::{
     Context, cell,
 };
 use crate::{
-    auth::exchange::{text, texts},
     composio::{
         rest::Call,
         server::{self, each, with_helpers, with_singular},
     },
     error::{Error, Kind},
+    json::{text, texts},
 };
 
 impl Context {

@@ -7,7 +7,6 @@ use serde_json::Value;
 
 use super::talk;
 use crate::{
-    auth::exchange::text,
     cli::{
         Cli,
         table::{Chosen, Options},
@@ -21,6 +20,7 @@ use crate::{
     },
     config::environment::Environment,
     error::{Error, Kind},
+    json::text,
 };
 
 /// The largest page that is asked for where all pages are wanted.

@@ -9,10 +9,11 @@ use super::{
     Context,
 };
 use crate::{
-    auth::{browser, exchange::text},
+    auth::browser,
     cli::value::PositiveSeconds,
     composio::{rest::Call, session::PATH},
     error::{Error, Kind},
+    json::text,
     remote::refusal,
 };
 

@@ -7,9 +7,9 @@ use super::{
     Context,
 };
 use crate::{
-    auth::exchange::{text, texts},
     composio::{rest::Call, session::PATH},
     error::{Error, Kind},
+    json::{text, texts},
 };
 
 /// The longest sentence that is searched for, in letters, and the longest text of what is known.

@@ -7,7 +7,6 @@ use super::{
     Context,
 };
 use crate::{
-    auth::exchange::text,
     composio::{
         rest::{
             Call,
@@ -16,6 +15,7 @@ use crate::{
         session::PATH,
     },
     error::Error,
+    json::text,
 };
 
 /// How much of a description is shown, in letters.

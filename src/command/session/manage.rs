@@ -7,7 +7,6 @@ use super::{
     Context,
 };
 use crate::{
-    auth::exchange::{text, texts},
     command::auth::date,
     composio::{
         rest::Call,
@@ -18,6 +17,7 @@ use crate::{
         },
     },
     error::Error,
+    json::{text, texts},
 };
 
 /// Marks a session whose configuration is no longer the one that it was made for.

@@ -15,10 +15,8 @@ use crate::{
     },
     composio::{
         rest::Api,
-        session::{
-            self,
-            remembered::{Remembered, Store},
-        },
+        session::remembered::{Remembered, Store},
+        url::named_session,
     },
     config::environment::Environment,
     error::{Error, Kind},
@@ -87,7 +85,7 @@ impl Context {
                     .hint("leave out `--session`"));
             }
             (Some(named), None) | (None, Some(named)) => {
-                return session::id(named).map(String::from);
+                return named_session(named).map(String::from);
             }
             (None, None) => {}
         }

@@ -26,22 +26,19 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::{
-    auth::exchange::may_be_asked,
-    config::{Config, environment::Environment},
+    config::Config,
     error::{Error, Kind},
     kept,
     remote::{
-        build::{build, needs_tls, proxy_of},
-        client::{address, cause, retry_after},
+        build::{address, build, needs_tls, proxy_of},
+        cause::cause,
         event::Refusal,
+        field::retry_after,
         hint,
         redirect::{self, Redirect},
     },
 };
 use retry::{Failed, Repeat};
-
-/// Where the API is, unless `COMPOSIO_BASE_URL` says otherwise.
-pub const BASE: &str = "https://backend.composio.dev";
 
 /// The version of the API, below the base.
 const VERSION: [&str; 2] = ["api", "v3.1"];
@@ -64,19 +61,6 @@ const REDIRECTS: usize = 20;
 
 /// The largest answer that is read, in bytes: 500 tools with their schemas are some megabytes.
 const LARGEST: usize = 64 * 1024 * 1024;
-
-/// The base of the API.
-///
-/// # Errors
-/// `COMPOSIO_BASE_URL` says something that cannot be one; the message does not repeat it.
-pub fn base(environment: &Environment) -> Result<String, Error> {
-    let Some(text) = environment.get("COMPOSIO_BASE_URL") else { return Ok(BASE.to_owned()) };
-    may_be_asked(text).map(String::from).map_err(|why| {
-        Error::new(Kind::Config, "the API that COMPOSIO_BASE_URL names cannot be used")
-            .because(why)
-            .hint(format!("leave it unset for {BASE}"))
-    })
-}
 
 /// A request to the API.
 #[derive(Debug, Clone)]

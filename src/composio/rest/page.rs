@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{Api, Call};
 use crate::{
-    auth::exchange::text,
     error::{Error, Kind},
+    json::text,
 };
 
 /// How a list is divided.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::auth::exchange::{text, texts};
+use crate::json::{text, texts};
 
 /// What replaces a server.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::body::{Purpose, TAGS, wrong};
 use crate::{
-    auth::exchange::text,
     error::{Error, Kind},
+    json::text,
 };
 
 /// Names that the API's answers have, and those that its requests have in their place.

@@ -21,24 +21,6 @@ use remembered::{Remembered, Store};
 /// Where sessions are, below the version of the API.
 pub const PATH: [&str; 2] = ["tool_router", "session"];
 
-/// The id of a session that a person names: the id itself, or a URL that holds it.
-///
-/// # Errors
-/// There is none in it; the message does not repeat it.
-pub fn id(named: &str) -> Result<&str, Error> {
-    let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '-');
-    let before_query = named.split(['?', '#']).next().unwrap_or_default();
-    let is_id = |part: &&str| {
-        part.strip_prefix("trs_")
-            .is_some_and(|rest| !rest.is_empty() && rest.chars().all(is_letter))
-    };
-    before_query.trim().split('/').find(is_id).ok_or_else(|| {
-        Error::new(Kind::Usage, "that is no Composio session")
-            .because("the id of a session begins with trs_")
-            .hint("`composio-bridge session list` shows those that are remembered here")
-    })
-}
-
 /// The session for a configuration: the one remembered for the same key and the same wish, or else a
 /// new one, which is remembered. Of several processes that want the same at the same time, one makes
 /// it.

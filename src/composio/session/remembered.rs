@@ -10,9 +10,9 @@ use std::{
 use serde_json::{Value, json};
 
 use crate::{
-    auth::{exchange::text, grant::now},
     error::{Error, Kind},
-    kept::{self, digest},
+    json::text,
+    kept::{self, digest, now},
 };
 
 /// A session that was made here.

@@ -265,27 +265,6 @@ fn a_change_names_what_changes_and_no_user() {
     }
 }
 
-#[test]
-fn a_session_is_named_by_its_id_or_its_url() {
-    for (named, expected) in [
-        ("trs_a-B_9", Some("trs_a-B_9")),
-        (" trs_1 ", Some("trs_1")),
-        ("https://backend.composio.dev/tool_router/trs_1/mcp?x=trs_2", Some("trs_1")),
-        ("https://backend.composio.dev/tool_router/session/trs_1/mcp", Some("trs_1")),
-        ("trs_", None),
-        ("trs_a/..", Some("trs_a")),
-        ("trs_a b", None),
-        ("SECRET", None),
-        ("", None),
-    ] {
-        let outcome = id(named);
-        if let Err(error) = &outcome {
-            assert!(!error.report().contains("SECRET"), "{}", error.report());
-        }
-        assert_eq!(outcome.ok(), expected, "{named}");
-    }
-}
-
 #[tokio::test]
 async fn whoever_holds_the_lock_for_ever_holds_nobody_up() {
     let home = tempfile::tempdir().expect("a directory");

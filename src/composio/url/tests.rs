@@ -274,3 +274,24 @@ fn a_refusal_is_explained_where_it_came_from() {
     assert_eq!(Shape::Session.hint(500), None);
     assert_eq!(Shape::Other.hint(401), None);
 }
+
+#[test]
+fn a_session_is_named_by_its_id_or_its_url() {
+    for (named, expected) in [
+        ("trs_a-B_9", Some("trs_a-B_9")),
+        (" trs_1 ", Some("trs_1")),
+        ("https://backend.composio.dev/tool_router/trs_1/mcp?x=trs_2", Some("trs_1")),
+        ("https://backend.composio.dev/tool_router/session/trs_1/mcp", Some("trs_1")),
+        ("trs_", None),
+        ("trs_a/..", Some("trs_a")),
+        ("trs_a b", None),
+        ("SECRET", None),
+        ("", None),
+    ] {
+        let outcome = named_session(named);
+        if let Err(error) = &outcome {
+            assert!(!error.report().contains("SECRET"), "{}", error.report());
+        }
+        assert_eq!(outcome.ok(), expected, "{named}");
+    }
+}

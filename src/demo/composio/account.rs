@@ -7,7 +7,7 @@ use super::{
     reply::{Outcome, invalid, missing, refuse},
     state::{Account, Call, State},
 };
-use crate::auth::exchange::text;
+use crate::json::text;
 
 pub(super) fn link(state: &mut State, call: &Call) -> Outcome {
     let slug = text(&call.body, "toolkit").unwrap_or_default();

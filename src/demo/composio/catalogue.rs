@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Value, json};
 
-use crate::auth::exchange::{text, texts};
+use crate::json::{text, texts};
 
 /// The only version of every tool.
 const VERSION: &str = "20261101_00";

@@ -9,7 +9,7 @@ use super::{
     state::{Call, State, new_id},
     view::{self, Entry},
 };
-use crate::auth::exchange::{text, texts};
+use crate::json::{text, texts};
 
 /// The key of the one question that is ever asked.
 const APPROVAL: &str = "approval";

@@ -8,7 +8,7 @@ use super::{
     server::{ordered_by, sort},
     state::{Call, State, now},
 };
-use crate::auth::exchange::text;
+use crate::json::text;
 
 pub(super) fn list(state: &mut State, call: &Call) -> Outcome {
     let limit = call.number("limit", 20, 1000)?;

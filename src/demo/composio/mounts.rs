@@ -6,7 +6,7 @@ use super::{
     reply::{Outcome, Refusal, cursor_page, missing},
     state::{Call, State},
 };
-use crate::auth::exchange::text;
+use crate::json::text;
 
 /// Where a mount is in the sandbox.
 const PREFIX: &str = "/mnt/";

@@ -9,7 +9,7 @@ use super::{
     state::{Call, State, now},
     view,
 };
-use crate::auth::exchange::text;
+use crate::json::text;
 
 pub(super) fn search(state: &mut State, call: &Call) -> Outcome {
     state.session(call)?;

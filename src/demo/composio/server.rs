@@ -7,7 +7,7 @@ use super::{
     reply::{Outcome, Refusal, invalid, numbered_page, refuse},
     state::{Account, Call, Server, State, new_uuid, now},
 };
-use crate::auth::exchange::{text, texts};
+use crate::json::{text, texts};
 
 pub(super) fn create(state: &mut State, call: &Call) -> Outcome {
     let id = insert(state, call, "no_auth_apps")?;

@@ -8,7 +8,7 @@ use super::{
     state::{Call, Session, State, new_id, now},
     view,
 };
-use crate::auth::exchange::{text, texts};
+use crate::json::{text, texts};
 
 /// The one saved configuration.
 const PRESET: &str = "sc_demo_readers";

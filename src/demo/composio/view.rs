@@ -7,7 +7,7 @@ use super::{
     reply::{Outcome, cursor_page, invalid},
     state::{Account, Call, Session, State},
 };
-use crate::auth::exchange::texts;
+use crate::json::texts;
 
 /// An app and one of its tools.
 pub(super) type Entry = (&'static Value, &'static Value);
