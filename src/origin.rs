@@ -1,6 +1,6 @@
 //! Whose an address is: this machine's, another's, the same as another address. Pure.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use reqwest::Url;
 
