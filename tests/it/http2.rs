@@ -41,6 +41,8 @@ impl World {
         let mut bridge = self.setup().spawn();
         bridge.handshake("2025-11-25");
         self.server.await_request(|request| request.is_rpc("notifications/initialized"));
+        // What comes after this is the test's own.
+        self.server.await_request(|request| request.method == "GET");
         bridge
     }
 }
