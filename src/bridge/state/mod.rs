@@ -12,14 +12,15 @@
 //!
 //! The parts: `local` takes what the client says, `remote` what the server says, `request`
 //! follows a client's request to its one answer, `link` makes and remakes the connection,
-//! `recovery` replays what a new session must know, `listen` keeps the GET stream,
-//! `startup` answers for a remote that is not there yet, `explain` says why one is not, `choice`
-//! knows the transports and their order, `sessionless` is what differs where there is no handshake,
-//! `sign_in` is what happens while a person signs in.
+//! `handshake` is how one begins, `recovery` replays what a new session must know, `listen` keeps
+//! the GET stream, `startup` answers for a remote that is not there yet, `explain` says why one is
+//! not, `choice` knows the transports and their order, `sessionless` is what differs where there is
+//! no handshake, `sign_in` is what happens while a person signs in.
 
 mod answer;
 mod choice;
 mod explain;
+mod handshake;
 mod interface;
 mod link;
 mod listen;
