@@ -235,7 +235,7 @@ fn four_bridges_whose_sign_in_has_ended_open_one_browser() {
     assert_eq!((place.grants("refresh_token").len(), place.pages_opened()), (1, 2));
 }
 
-/// Ctrl-C while the browser is waited for.
+/// While the browser is waited for. Ctrl-C is ignored by those who are started in the background.
 #[test]
 fn who_interrupts_a_sign_in_is_obeyed_at_once() {
     use rustix::process::{Pid, Signal, kill_process};
@@ -243,7 +243,7 @@ fn who_interrupts_a_sign_in_is_obeyed_at_once() {
     let login = place.login(&[]);
     let port = place.consent(&login.page()).port().expect("a port");
     let id = i32::try_from(login.id()).ok().and_then(Pid::from_raw).expect("a process");
-    kill_process(id, Signal::INT).expect("our own child");
+    kill_process(id, Signal::TERM).expect("our own child");
     let (code, text) = login.end();
     assert!(code != 0 && !text.contains("Signed in"), "{code}: {text}");
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody listens any more");
