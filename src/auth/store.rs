@@ -381,6 +381,8 @@ mod tests {
 
     #[test]
     fn a_place_that_cannot_be_written_is_named() {
+        #[cfg(feature = "keyring")]
+        let _alone = super::super::keyring::ALONE.lock().expect("nobody failed");
         let home = tempfile::tempdir().expect("a directory");
         fs::write(directory(home.path()), "in the way").expect("written");
         let place = Place { file: directory(home.path()).join("x.json") };
